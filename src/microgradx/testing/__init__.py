@@ -1,0 +1,1 @@
+"""Property-test any gradient: tolerances that are derived, failures that explain."""
