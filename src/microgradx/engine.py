@@ -1,0 +1,434 @@
+"""The two backward walks: fast on raw data, and differentiable on nodes.
+
+Both visit the graph from the root in reverse order of creation and pull each cotangent back
+through the vjp rules of its primitive. What a rule may forget is done here, once: broadcasting is
+undone (`fit`), dtypes are kept, cotangents that are exactly zero stay zero through singularities,
+untracked inputs cost nothing, and data overwritten since the forward pass is refused.
+
+Nothing is changed if a walk fails: gradients are put back as they were.
+"""
+
+from __future__ import annotations
+
+import sys
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx import modes
+from microgradx.errors import DataChangedError, GraphError
+from microgradx.graph import Node, topological_order
+from microgradx.ops.shaping import unbroadcast_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from microgradx.primitive import Primitive
+
+__all__ = ["TRACKED", "backward_arrays", "backward_floats", "cotangents", "fit", "pullback"]
+
+TRACKED = 1
+"""The flag of a Tensor that wants a cotangent."""
+
+
+# ---- data overwritten since the forward pass ----------------------------------------------------
+def _title(node: Node) -> str:
+    return f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
+
+
+def refuse_stale(order: Iterable[Node]) -> None:
+    """Raise if a rule would read data that was written after the forward pass.
+
+    Only reached where some input is younger than its result, which is rare; so it may be slow
+    and exact. Views share their input's memory, hence the set.
+    """
+    stale: set[int] = set()
+    for node in order:
+        op = node.op
+        if op is None:
+            continue
+        for i, parent in enumerate(node.parents, 1):
+            if isinstance(parent, Node) and (parent.time > node.time or id(parent) in stale):
+                if i in op.reads:
+                    raise DataChangedError(
+                        "backward",
+                        f"the data of {_title(parent)} was overwritten after {op.name} had used it",
+                        "Run the forward pass again, or overwrite it after backward",
+                    )
+                if op.view:
+                    stale.add(id(node))
+
+
+def refuse_moved(node: Any) -> None:
+    """Raise if a foreign array that `node` saved, or a parent it will re-read, has changed."""
+    guard = node.guard
+    if guard is not None:
+        for array, mark in guard:
+            if fingerprint(array) != mark:
+                raise DataChangedError(
+                    "backward",
+                    f"an array of shape {array.shape} was overwritten after {node.op.name} had used it",
+                    "Run the forward pass again, or hand over a copy",
+                )
+
+
+def fingerprint(array: Any) -> int:
+    """A number that changes when `array` does, at memory speed (a permutation may keep it)."""
+    flat = array.reshape(-1) if array.flags.c_contiguous else array.ravel(order="K")
+    words = flat.view(np.uint8)
+    whole = words.size // 8 * 8
+    return hash((int(words[:whole].view(np.uint64).sum(dtype=np.uint64)), bytes(words[whole:])))
+
+
+# ---- the fast walk over Values --------------------------------------------------------------------
+def backward_floats(root: Any, seed: Any) -> None:
+    """Accumulate d root / d leaf into the ``grad`` of every leaf Value; set it on the others.
+
+    Parameters
+    ----------
+    root : Value
+        Where to start.
+    seed : float or Fraction
+        The cotangent of `root`.
+    """
+    cls = root.__class__
+    mode = modes.current()
+    keep_zero = mode is None or not mode.ieee_zeros
+    watcher = None if mode is None else mode.watcher
+    # A zero of this call's own: a node whose `_grad` *is* it has been seen. No table is needed.
+    zero = seed * 0 if seed.__class__ is not float else float("0")
+    touched = [root]
+    before = [root._grad]
+    root._grad = zero
+    suspicious = False
+    stack = [root] if root.op is not None else []
+    pop, push = stack.pop, stack.append
+    while stack:
+        node = pop()
+        now = node.time
+        x = node._x
+        if x.__class__ is cls:
+            if x._grad is not zero:
+                before.append(x._grad)
+                x._grad = zero
+                touched.append(x)
+                if x.op is not None:
+                    push(x)
+            if x.time > now:
+                suspicious = True
+        elif x.__class__ is tuple:
+            for y in x:
+                if y.__class__ is cls:
+                    if y._grad is not zero:
+                        before.append(y._grad)
+                        y._grad = zero
+                        touched.append(y)
+                        if y.op is not None:
+                            push(y)
+                    if y.time > now:
+                        suspicious = True
+            continue
+        x = node._y
+        if x.__class__ is cls:
+            if x._grad is not zero:
+                before.append(x._grad)
+                x._grad = zero
+                touched.append(x)
+                if x.op is not None:
+                    push(x)
+            if x.time > now:
+                suspicious = True
+    try:
+        order = sorted(touched, key=_time, reverse=True)
+        if suspicious:
+            refuse_stale(reversed(order))
+        root._grad = seed
+        for node in order:
+            op = node.op
+            if op is None:
+                continue
+            g = node._grad
+            z = node._data
+            # Exactly 0 pulls back to exactly 0 wherever the inputs are finite: most of a hinge
+            # loss's graph is skipped here. `z - z` is 0 for finite z only.
+            if keep_zero and g == 0 and (op.guards or z - z == 0):
+                continue
+            x = node._x
+            if x.__class__ is cls:
+                y = node._y
+                if y is None:
+                    x._grad += op.float_vjps[0](g, z, x._data)
+                elif y.__class__ is cls:
+                    pull_x, pull_y = op.float_vjps
+                    a = x._data
+                    b = y._data
+                    x._grad += pull_x(g, z, a, b)
+                    y._grad += pull_y(g, z, a, b)
+                else:
+                    x._grad += op.float_vjps[0](g, z, x._data, y)
+            elif x.__class__ is tuple:
+                _pull_many(cls, op, node, g, z, x)
+            else:
+                y = node._y
+                y._grad += op.float_vjps[1](g, z, x, y._data)
+            if watcher is not None:
+                watcher.pulled(node)
+        for node, old in zip(touched, before, strict=True):
+            if node.op is None and (old.__class__ is cls or old):
+                node._grad = old + node._grad
+    except BaseException:
+        for node, old in zip(touched, before, strict=True):
+            node._grad = old
+        raise
+
+
+_time = attrgetter("time")
+
+
+def _pull_many(cls: type, op: Primitive, node: Any, g: Any, z: Any, xs: tuple[Any, ...]) -> None:
+    """Pull `g` back through an operation whose inputs are held in a tuple."""
+    if op.closure is not None:  # type: ignore[attr-defined] - a user's own `_backward`
+        op.closure()  # type: ignore[attr-defined]
+        return
+    inputs = [x._data if x.__class__ is cls else x for x in xs]
+    if op.float_each is not None:
+        for x, c in zip(xs, op.float_each(g, z, *inputs), strict=True):
+            if x.__class__ is cls:
+                x._grad += c
+        return
+    for x, rule in zip(xs, op.float_vjps, strict=True):
+        if rule is not None and x.__class__ is cls:
+            x._grad += rule(g, z, *inputs)
+
+
+# ---- the fast walk over Tensors -------------------------------------------------------------------
+def fit(c: Any, like: Any) -> Any:
+    """The cotangent `c`, summed to the shape and cast to the dtype of the array `like`."""
+    if c.shape != like.shape:
+        c = unbroadcast_array(c, like.shape)
+    if c.dtype != like.dtype:
+        c = c.astype(like.dtype)
+    return c
+
+
+def keep_zeros(c: Any, g: Any) -> Any:
+    """`c` with exact zeros wherever `g` is exactly 0: no nan out of ``0 * inf``."""
+    # A sum that is finite has only finite terms; the exact test runs where it is not.
+    if np.isfinite(c.sum()):
+        return c
+    zero = np.equal(g, 0)
+    return np.where(zero, np.zeros((), c.dtype), c) if zero.any() else c
+
+
+def backward_arrays(root: Any, seed: Any) -> None:
+    """Accumulate the cotangents of `root` into the ``grad`` of every tracked leaf Tensor.
+
+    Parameters
+    ----------
+    root : Tensor
+        Where to start.
+    seed : ndarray, of root's shape and dtype
+        The cotangent of `root`; it becomes root's ``grad`` and is not written to.
+    """
+    cls = root.__class__
+    found = {root.time: root}
+    stack = [root] if root.op is not None else []
+    pop, push = stack.pop, stack.append
+    suspicious = False
+    while stack:
+        node = pop()
+        now = node.time
+        if node.guard is not None:
+            refuse_moved(node)
+        for parent in node.parents:
+            if parent.__class__ is cls:
+                time = parent.time
+                if time > now:
+                    suspicious = True
+                if parent._flags & TRACKED and time not in found:
+                    found[time] = parent
+                    if parent.op is not None:
+                        push(parent)
+    order = [found[time] for time in sorted(found, reverse=True)]
+    if suspicious:
+        refuse_stale(reversed(order))
+    mode = modes.current()
+    keep_zero = mode is None or not mode.ieee_zeros
+    watcher = None if mode is None else mode.watcher
+    before = [node._grad for node in order]
+    try:
+        for node in order:
+            node._grad = None
+        root._grad = seed
+        # Warnings belong to the forward pass; here inf and nan are part of the answer.
+        with np.errstate(all="ignore"):
+            for node in order:
+                op = node.op
+                g = node._grad
+                if op is None or g is None:
+                    continue
+                parents = node.parents
+                guarded = keep_zero and op.guards
+                if len(parents) == 2 and node.params is None and op.each is None:  # noqa: PLR2004
+                    # Two inputs are the usual case; the general loop costs 0.5 µs more.
+                    x, y = parents
+                    pull_x, pull_y = op.array_vjps
+                    a, b = node.inputs
+                    z = node._data
+                    if x.__class__ is cls and x._flags & TRACKED and pull_x is not None:
+                        c = pull_x(g, z, a, b)
+                        if guarded:
+                            c = keep_zeros(c, g)
+                        if c.shape != a.shape or c.dtype is not a.dtype:
+                            c = fit(c, a)
+                        old = x._grad
+                        x._grad = c if old is None else old + c
+                    if y.__class__ is cls and y._flags & TRACKED and pull_y is not None:
+                        c = pull_y(g, z, a, b)
+                        if guarded:
+                            c = keep_zeros(c, g)
+                        if c.shape != b.shape or c.dtype is not b.dtype:
+                            c = fit(c, b)
+                        old = y._grad
+                        y._grad = c if old is None else old + c
+                else:
+                    for x, c in pullback(node, g):
+                        old = x._grad
+                        x._grad = c if old is None else old + c
+                if watcher is not None:
+                    watcher.pulled(node)
+        for node, old in zip(order, before, strict=True):
+            if node.op is None:
+                node._grad = _leaf_gradient(old, node._grad, cls)
+    except BaseException:
+        for node, old in zip(order, before, strict=True):
+            node._grad = old
+        raise
+
+
+def pullback(node: Any, g: Any) -> list[tuple[Any, Any]]:
+    """The cotangents that `g` at `node` sends to its tracked parents, as ``(parent, array)``."""
+    cls, op, inputs = node.__class__, node.op, node.inputs
+    params = node.params or {}
+    mode = modes.current()
+    guarded = op.guards and (mode is None or not mode.ieee_zeros)
+    z = node._data
+    if op.each is not None:
+        pulled = op.array_each(g, z, *inputs, **params)
+    else:
+        pulled = [
+            rule(g, z, *inputs, **params)
+            if rule is not None and x.__class__ is cls and x._flags & TRACKED
+            else None
+            for x, rule in zip(node.parents, op.array_vjps, strict=True)
+        ]
+    return [
+        (x, fit(keep_zeros(c, g) if guarded else c, a))
+        for x, c, a in zip(node.parents, pulled, inputs, strict=True)
+        if c is not None and x.__class__ is cls and x._flags & TRACKED
+    ]
+
+
+def _leaf_gradient(old: Any, new: Any, cls: type) -> Any:
+    """What a leaf's ``grad`` becomes: its own array, added to the one from earlier calls."""
+    if new is None:
+        return old
+    if old is None:
+        # A rule may hand the cotangent on as it is (add) or as a view (reshape); a leaf's grad
+        # belongs to the leaf. 4: the node's slot, two parameters' worth of names, the argument.
+        shared = not isinstance(new, np.ndarray) or new.base is not None or sys.getrefcount(new) > 4  # noqa: PLR2004
+        return np.array(new) if shared else new
+    if old.__class__ is cls:
+        return old + new
+    return np.asarray(old + new)
+
+
+# ---- the differentiable walk ----------------------------------------------------------------------
+def cotangents(roots: Sequence[Any], seeds: Sequence[Any], wanted: Iterable[Any] | None = None) -> dict[int, Any]:
+    """Pull `seeds` back from `roots` in node arithmetic: the result is itself a graph.
+
+    Parameters
+    ----------
+    roots : sequence of Value or Tensor
+        Where to start.
+    seeds : sequence of Value or Tensor
+        The cotangent of each root, of its shape and dtype.
+    wanted : iterable of Value or Tensor, optional
+        Only pull back towards these; by default towards everything tracked.
+
+    Returns
+    -------
+    dict
+        ``id(node) -> cotangent`` for every node that is reached.
+    """
+    order = topological_order(*roots)
+    refuse_stale(order)
+    useful = _towards(order, wanted)
+    mode = modes.current()
+    keep_zero = mode is None or not mode.ieee_zeros
+    found: dict[int, Any] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        found[id(root)] = found[id(root)] + seed if id(root) in found else seed
+    for node in reversed(order):
+        op = node.op
+        g = found.get(id(node))
+        if op is None or g is None or id(node) not in useful:
+            continue
+        node._refuse_changed()  # type: ignore[attr-defined]
+        parents = node.parents
+        params = node.params or {}
+        many = None if op.each is None else op.each(g, node, *parents, **params)
+        for i, x in enumerate(parents):
+            if not isinstance(x, Node) or id(x) not in useful:
+                continue
+            if many is None:
+                rule = op.vjps[i]
+                if rule is None:
+                    continue
+                c = rule(g, node, *parents, **params)
+            else:
+                c = many[i]
+            if op.guards and keep_zero:
+                c = c._keep_zeros(g)
+            c = c._fit(x)
+            found[id(x)] = found[id(x)] + c if id(x) in found else c
+    return found
+
+
+def _towards(order: list[Node], wanted: Iterable[Any] | None) -> set[int]:
+    """The nodes on a path from one of `wanted` (or from any tracked leaf) to the roots."""
+    if wanted is None:
+        useful = {id(n) for n in order if n.op is None and n.requires_grad}  # type: ignore[attr-defined]
+    else:
+        useful = {id(n) for n in wanted}
+    for node in order:
+        if id(node) not in useful and any(id(p) in useful for p in node.parents):
+            useful.add(id(node))
+    return useful
+
+
+def scalar_root(root: Any) -> None:
+    """Refuse a root without a single number."""
+    if root._data.size != 1:
+        raise GraphError(
+            "backward",
+            f"the root has shape {root._data.shape}, so it has no gradient",
+            "Reduce it first, for example z.mean(), or pass a cotangent: z.backward(g)",
+        )
+
+
+def pull_floats(node: Any) -> list[tuple[Any, Any]]:
+    """The cotangents that a Value's ``grad`` sends to its parents, as ``(parent, number)``."""
+    cls, op = node.__class__, node.op
+    g, z, inputs = node._grad, node._data, node.inputs
+    pulled = (
+        op.float_each(g, z, *inputs)
+        if op.float_each is not None
+        else [rule(g, z, *inputs) if rule is not None else None for rule in op.float_vjps]
+    )
+    return [
+        (x, c)
+        for x, c in zip(node.parents, pulled, strict=True)
+        if c is not None and x.__class__ is cls
+    ]

@@ -1,0 +1,9 @@
+"""The table of primitives, by family.
+
+Importing this package fills `microgradx.primitive.PRIMITIVES`. A rule may name primitives of its
+own module and of those imported there; the fast readings look names up in the whole table.
+"""
+
+from microgradx.ops import elementwise, indexing, linalg, reductions, shaping
+
+__all__ = ["elementwise", "indexing", "linalg", "reductions", "shaping"]

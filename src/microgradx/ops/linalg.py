@@ -1,0 +1,31 @@
+"""Matrix products."""
+
+# fmt: off
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microgradx.ops.shaping import swap
+from microgradx.primitive import Primitive
+
+Array = Any
+
+
+def _linear(x: Array, w: Array, b: Array, out: Array = None) -> Array:
+    """X @ w.T + b, with the bias added in place."""
+    z = np.matmul(x, w.T, out) if out is not None else np.matmul(x, w.T)
+    return np.add(z, b, z) if b.dtype == z.dtype else z + b
+
+
+matmul: Primitive = Primitive("matmul", None, np.matmul,
+    lambda g, z, x, y: matmul(g, swap(y)),
+    lambda g, z, x, y: matmul(swap(x), g),
+    tex="{:2} {:2}", text="{:2} @ {:2}", binding=2, kind="bilinear", sample=((-6.0, 6.0), (-6.0, 6.0)), symbol="@")
+linear: Primitive = Primitive("linear", None, _linear,
+    lambda g, z, x, w, b: matmul(g, w),
+    lambda g, z, x, w, b: matmul(swap(g), x),
+    lambda g, z, x, w, b: g,
+    tex=r"{:2} {:5}^{{\mathsf{{T}}}} + {:1}", text="{:2} @ {:5}.T + {:1}", binding=1, kind="other", sample=((-6.0, 6.0),) * 3)
