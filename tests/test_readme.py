@@ -29,7 +29,9 @@ def run(text, filename="README.md"):
             module = ast.increment_lineno(ast.Module([statement], []), start)
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 exec(compile(module, filename, "exec"), namespace)
-            assert printed.getvalue().splitlines() == expected, f"{filename}:{start + statement.lineno}"
+            assert printed.getvalue().splitlines() == expected, (
+                f"{filename}:{start + statement.lineno}"
+            )
             claims += len(expected)
     return claims
 

@@ -1,0 +1,185 @@
+"""``microgradx digits``: train a network on real handwritten digits, and save its weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from microgradx import data, files, modes, nn, optim
+from microgradx.errors import DivergenceError
+from microgradx.nn.functional import cross_entropy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+_PIXELS, _HIDDEN, _CLASSES = 784, 128, 10
+
+
+def add(commands: Any) -> None:
+    """Describe the sub-command and its arguments."""
+    parser = commands.add_parser(
+        "digits",
+        help="train a network on real handwritten digits",
+        description="Train a 784-128-10 network on real handwritten digits and save its weights.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="directory with the four IDX files of MNIST; without it, the digits in the package",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=_count,
+        default=10,
+        metavar="N",
+        help="passes over all digits (%(default)s)",
+    )
+    parser.add_argument(
+        "--batch-size", type=_count, default=64, metavar="N", help="digits in a step (%(default)s)"
+    )
+    parser.add_argument(
+        "--lr",
+        type=_rate,
+        default=4e-3,
+        metavar="RATE",
+        help="learning rate of Adam at first; it falls to 0 by equal steps (%(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="equal seeds give equal bits (%(default)s)",
+    )
+    parser.add_argument(
+        "--out", default="digits.npz", metavar="FILE", help="where the weights go (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, no bar")
+    parser.add_argument("--quiet", action="store_true", help="print the last line alone, no bar")
+    parser.set_defaults(run=run)
+
+
+def _number(text: str, kind: type[int | float], least: float, what: str) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return number
+
+
+def _count(text: str) -> Any:
+    return _number(text, int, 1, "a positive integer")
+
+
+def _seed(text: str) -> Any:
+    return _number(text, int, 0, "an integer of 0 or more")
+
+
+def _rate(text: str) -> Any:
+    return _number(text, float, sys.float_info.min, "a positive number")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, tell, save."""
+    files.check_writable(arguments.out)
+    pictures = data.mnist(arguments.data) if arguments.data else data.digits()
+    rng = np.random.default_rng(arguments.seed)
+    model = nn.Sequential(
+        nn.Linear(_PIXELS, _HIDDEN, rng=rng), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES, rng=rng)
+    )
+    batches = data.Batches(
+        _rows(pictures.x_train),
+        pictures.y_train,
+        batch_size=arguments.batch_size,
+        shuffle=True,
+        rng=rng,
+    )
+    silent = arguments.quiet or arguments.json
+    if not silent:
+        print(
+            f"{_PIXELS}-{_HIDDEN}-{_CLASSES} network, {len(pictures.x_train):,} digits to learn "
+            f"from, {len(pictures.x_test):,} to test on, seed {arguments.seed}",
+            flush=True,
+        )
+    bar = tqdm(
+        total=arguments.epochs * len(batches),
+        unit="step",
+        disable=silent,
+        leave=False,
+        nrows=20,  # a terminal that does not know its height would hide the bar
+        mininterval=0.1 if sys.stderr.isatty() else 2.0,  # a log needs no ten lines a second
+    )
+    started = time.monotonic()
+    # How a BLAS splits its sums depends on its threads: one gives the same bits on any number of
+    # cores, and is the fastest for matrices as small as these. Overflow ends in a DivergenceError.
+    with bar, threadpool_limits(1), np.errstate(all="ignore"):
+        for report in _train(model, batches, pictures, arguments, bar):
+            if arguments.json:
+                print(json.dumps(report), flush=True)
+            elif not arguments.quiet:
+                bar.write(
+                    "epoch {epoch:>{width}}/{epochs}: loss {loss:.4f}, test accuracy "
+                    "{accuracy:.2%}".format(width=len(str(arguments.epochs)), **report)
+                )
+    files.save_arrays(arguments.out, {k: v.numpy() for k, v in model.state_dict().items()})
+    seconds = time.monotonic() - started
+    if arguments.json:
+        print(json.dumps({**report, "seconds": round(seconds, 3), "out": arguments.out}))
+    else:
+        print(
+            f"test accuracy {report['accuracy']:.2%} after {arguments.epochs} epochs in "
+            f"{seconds:.1f} s; weights saved to {arguments.out}"
+        )
+    return 0
+
+
+def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Images as the network takes them: one a row, 0 to 1."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def _train(
+    model: nn.Module,
+    batches: data.Batches,
+    pictures: data.Digits,
+    arguments: argparse.Namespace,
+    bar: Any,
+) -> Iterator[dict[str, Any]]:
+    """Train, and report after each epoch."""
+    optimizer = optim.Adam(model.parameters(), lr=arguments.lr)
+    x_test = _rows(pictures.x_test)
+    steps, step = arguments.epochs * len(batches), 0
+    for epoch in range(1, arguments.epochs + 1):
+        bar.set_description(f"epoch {epoch}/{arguments.epochs}", refresh=False)
+        total = 0.0
+        for x, y in batches:
+            for group in optimizer.param_groups:
+                group["lr"] = arguments.lr * (1 - step / steps)
+            optimizer.zero_grad()
+            loss = cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            step += 1
+            total += loss.item() * len(y)
+            bar.update()
+        total /= len(pictures.x_train)
+        if not math.isfinite(total):
+            problem = f"the loss became {total} in epoch {epoch}"
+            raise DivergenceError("digits", problem, f"Lower --lr, which is {arguments.lr}")
+        with modes.no_grad():
+            answers = model(x_test).numpy().argmax(axis=1)
+        accuracy = float((answers == pictures.y_test).mean())
+        yield {"epoch": epoch, "epochs": arguments.epochs, "loss": total, "accuracy": accuracy}
