@@ -155,23 +155,27 @@ def backward_floats(root: Any, seed: Any) -> None:
             if keep_zero and g == 0 and (op.guards or z - z == 0):
                 continue
             x = node._x
-            if x.__class__ is cls:
-                y = node._y
-                if y is None:
-                    x._grad += op.float_vjps[0](g, z, x._data)
-                elif y.__class__ is cls:
-                    pull_x, pull_y = op.float_vjps
-                    a = x._data
-                    b = y._data
-                    x._grad += pull_x(g, z, a, b)
-                    y._grad += pull_y(g, z, a, b)
+            try:
+                if x.__class__ is cls:
+                    y = node._y
+                    if y is None:
+                        x._grad += op.float_vjps[0](g, z, x._data)
+                    elif y.__class__ is cls:
+                        pull_x, pull_y = op.float_vjps
+                        a = x._data
+                        b = y._data
+                        c = pull_x(g, z, a, b)
+                        y._grad += pull_y(g, z, a, b)
+                        x._grad += c
+                    else:
+                        x._grad += op.float_vjps[0](g, z, x._data, y)
+                elif x.__class__ is tuple:
+                    _pull_many(cls, op, node, g, z, x)
                 else:
-                    x._grad += op.float_vjps[0](g, z, x._data, y)
-            elif x.__class__ is tuple:
-                _pull_many(cls, op, node, g, z, x)
-            else:
-                y = node._y
-                y._grad += op.float_vjps[1](g, z, x, y._data)
+                    y = node._y
+                    y._grad += op.float_vjps[1](g, z, x, y._data)
+            except ZeroDivisionError:
+                _pull_ieee(cls, op, node, g, z)
             if watcher is not None:
                 watcher.pulled(node)
         for node, old in zip(touched, before, strict=True):
@@ -200,6 +204,21 @@ def _pull_many(cls: type, op: Primitive, node: Any, g: Any, z: Any, xs: tuple[An
     for x, rule in zip(xs, op.float_vjps, strict=True):
         if rule is not None and x.__class__ is cls:
             x._grad += rule(g, z, *inputs)
+
+
+def _pull_ieee(cls: type, op: Primitive, node: Any, g: Any, z: Any) -> None:
+    """Pull `g` back where a rule divides by zero: NumPy's numbers answer inf or nan, as on arrays.
+
+    Rules write plain ``g / x``, which on Python floats raises; a check in each would cost every
+    pass, and a ``try`` costs nothing until it catches.
+    """
+    parents = node.parents
+    data = [x._data if x.__class__ is cls else x for x in parents]
+    with np.errstate(all="ignore"):
+        inputs = [np.float64(x) if isinstance(x, float) else x for x in data]
+        for x, rule in zip(parents, op.array_vjps, strict=True):
+            if rule is not None and x.__class__ is cls:
+                x._grad += float(rule(np.float64(g), np.float64(z), *inputs))
 
 
 # ---- the fast walk over Tensors -------------------------------------------------------------------

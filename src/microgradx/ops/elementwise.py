@@ -166,11 +166,11 @@ less: Primitive = _constant("less", operator.lt, np.less, tex=r"\left[{:1} < {:1
 less_equal: Primitive = _constant("less_equal", operator.le, np.less_equal, tex=r"\left[{:1} \le {:1}\right]", text="[{:1} <= {:1}]")
 equal: Primitive = _constant("equal", operator.eq, np.equal, tex=r"\left[{:1} = {:1}\right]", text="[{:1} == {:1}]")
 not_equal: Primitive = _constant("not_equal", operator.ne, np.not_equal, tex=r"\left[{:1} \ne {:1}\right]", text="[{:1} != {:1}]")
-sign: Primitive = _constant("sign", floats.sign, np.sign, tex=r"\operatorname{{sign}}\left({}\right)", text="sign({})")
+sign: Primitive = _constant("sign", floats.sign, np.sign, sample=(R,), tex=r"\operatorname{{sign}}\left({}\right)", text="sign({})")
 share: Primitive = _constant("share", floats.share, arrays.share, tex=r"\left[{:1} > {:1}\right]", text="[{:1} > {:1}]")
 inside: Primitive = _constant("inside",
     lambda x, low, high: (low is None or x >= low) and (high is None or x <= high), arrays.inside,
-    tex=r"\left[{1:1} \le {0:1} \le {2:1}\right]", text="[{1:1} <= {0:1} <= {2:1}]")
+    sample=(R, (-2.0, -2.0), (2.0, 2.0)), tex=r"\left[{1:1} \le {0:1} \le {2:1}\right]", text="[{1:1} <= {0:1} <= {2:1}]")
 
 # ---- any number of inputs -------------------------------------------------------------------------
 def _total(*xs: Any) -> Any:

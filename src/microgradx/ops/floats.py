@@ -131,12 +131,12 @@ def power_log(x: Any, y: Any) -> Any:
 
 def ratio(x: Any, y: Any) -> Any:
     """x / y, and 0 where y is 0."""
-    return x / y if y else 0 * x
+    return x / y if y else abs(y)  # not 0 * x: x may be infinite
 
 
 def relu(x: Any) -> Any:
     """The larger of x and 0; nan stays nan."""
-    return 0 * x if x <= 0 else x
+    return (0 * x if x > -INF else 0.0) if x <= 0 else x  # 0 * x is a Fraction for Fractions
 
 
 def leaky_relu(x: Any, slope: Any) -> Any:

@@ -38,7 +38,9 @@ def _softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
     top = np.maximum.reduce(x, axis, None, None, True)  # noqa: FBT003
     if not np.isfinite(top).all():
         top = np.where(np.isneginf(top), 0, top)
-    z = np.exp(np.subtract(x, top), out) if out is not None else np.exp(np.subtract(x, top))
+    z = np.exp(np.subtract(x, top), out)
+    if z.ndim == 0:
+        z = np.asarray(z)  # without axes NumPy answers with a number, which nothing divides in place
     total = np.add.reduce(z, axis, None, None, True)  # noqa: FBT003
     if not total.all():
         total = np.where(total == 0, 1, total)
