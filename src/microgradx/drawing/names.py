@@ -1,0 +1,77 @@
+"""What the caller calls things: variable names for the nodes of a drawing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from microgradx.graph import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from types import FrameType
+
+__all__ = ["caller_frame", "names_in", "variables_of"]
+
+_PACKAGE = __name__.partition(".")[0]
+_LONGEST_LIST = 10_000
+
+
+def caller_frame() -> FrameType | None:
+    """The innermost frame that does not belong to this package."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to the caller's names
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module != _PACKAGE and not module.startswith(f"{_PACKAGE}."):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def variables_of(frame: FrameType | None) -> dict[str, Any]:
+    """The variables a frame sees, its own before the module's; private ones left out."""
+    if frame is None:
+        return {}
+    found = dict(frame.f_locals)
+    if frame.f_globals is not frame.f_locals:
+        for name, thing in frame.f_globals.items():
+            found.setdefault(name, thing)
+    # `_`, `_12` and `__` are IPython's; a leading underscore is nobody's idea of a label.
+    return {name: thing for name, thing in found.items() if not name.startswith("_")}
+
+
+def names_in(variables: Mapping[str, Any], wanted: Collection[int]) -> dict[int, str]:
+    """Map ``id(node) -> name`` for the wanted nodes (and arrays) found in variables.
+
+    Looks into lists, tuples and dictionaries (one level of nesting more), and into objects with
+    ``named_parameters()``. The first and shortest path wins.
+    """
+    found: dict[int, str] = {}
+    depths: dict[int, int] = {}
+    for name, thing in variables.items():
+        for path, depth, node in _reach(name, thing, 0):
+            key = id(node)
+            if key in wanted and depth < depths.get(key, 99):
+                found[key], depths[key] = path, depth
+    return found
+
+
+def _reach(path: str, thing: Any, depth: int) -> Iterator[tuple[str, int, Any]]:
+    if isinstance(thing, Node) or type(thing).__name__ == "ndarray":
+        yield path, depth, thing
+    elif isinstance(thing, (list, tuple)):
+        if depth < 2 and len(thing) <= _LONGEST_LIST:  # noqa: PLR2004
+            for i, item in enumerate(thing):
+                yield from _reach(f"{path}[{i}]", item, depth + 1)
+    elif isinstance(thing, dict):
+        if depth < 2 and len(thing) <= _LONGEST_LIST:  # noqa: PLR2004
+            for key, item in thing.items():
+                if isinstance(key, (str, int)):
+                    yield from _reach(f"{path}[{key!r}]", item, depth + 1)
+    elif hasattr(type(thing), "named_parameters") and not isinstance(thing, type):
+        try:
+            named = list(thing.named_parameters())
+        except Exception:  # noqa: BLE001 - somebody else's object; names are a courtesy
+            return
+        for name, parameter in named:
+            yield f"{path}.{name}", depth + 1, parameter
