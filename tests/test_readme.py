@@ -26,12 +26,11 @@ def run(text, filename="README.md"):
         for statement in ast.parse(source).body:
             part = lines[statement.lineno - 1 : statement.end_lineno]
             expected = [claim[1] for line in part if (claim := re.search(r"# -> (.*)", line))]
+            line = start + statement.lineno
             module = ast.increment_lineno(ast.Module([statement], []), start)
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 exec(compile(module, filename, "exec"), namespace)
-            assert printed.getvalue().splitlines() == expected, (
-                f"{filename}:{start + statement.lineno}"
-            )
+            assert printed.getvalue().splitlines() == expected, f"{filename}:{line}"
             claims += len(expected)
     return claims
 

@@ -95,7 +95,7 @@ def _rate(text: str) -> Any:
 def run(arguments: argparse.Namespace) -> int:
     """Train, tell, save."""
     files.check_writable(arguments.out)
-    pictures = data.mnist(arguments.data) if arguments.data else data.digits()
+    pictures = data.digits() if arguments.data is None else data.mnist(arguments.data)
     rng = np.random.default_rng(arguments.seed)
     model = nn.Sequential(
         nn.Linear(_PIXELS, _HIDDEN, rng=rng), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES, rng=rng)
