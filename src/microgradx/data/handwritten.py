@@ -26,7 +26,7 @@ _SIDE, _CLASSES = 28, 10
 class Digits(NamedTuple):
     """Images and labels to train with, and others to test with.
 
-    Parameters
+    Attributes
     ----------
     x_train, x_test : ndarray of uint8, shape (n, 28, 28)
         One grey image a row: 0 is the paper, 255 the ink.
