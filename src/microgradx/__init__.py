@@ -1,1 +1,59 @@
-"""microgradx."""
+"""microgradx: see, trust and run fast what automatic differentiation does.
+
+Write micrograd-style Python over `Value` (a number) or NumPy-style Python over `Tensor` (an
+array); ``backward()`` runs the chain rule. The same record is drawn, checked, differentiated
+again, printed as NumPy, and replayed at full speed.
+
+>>> from microgradx import Value
+>>> a, b = Value(2.0), Value(3.0)
+>>> (a * b).backward()
+>>> a.grad, b.grad
+(3.0, 2.0)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from microgradx import errors, functions, modes, ops, primitive
+from microgradx.functions import *  # noqa: F403
+from microgradx.modes import detect_mutation, enable_grad, ieee_zeros, is_grad_enabled, no_grad
+from microgradx.primitive import PRIMITIVES
+from microgradx.tensor import Tensor, tensor
+from microgradx.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from microgradx.value import Value
+
+if TYPE_CHECKING:
+    from microgradx import autograd, capture, data, drawing, micrograd, nn, optim, testing, train  # noqa: F401
+
+__version__ = "0.1.0"
+
+_ELEMENTWISE = (
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "expm1",
+    "log", "log1p", "maximum", "minimum", "mul", "neg", "pow", "relu", "sigmoid", "sign", "sin",
+    "sinh", "softplus", "sqrt", "square", "sub", "tan", "tanh", "where",
+)  # fmt: skip
+globals().update({name: PRIMITIVES[name] for name in _ELEMENTWISE})
+
+_LAZY_MODULES = ("autograd", "capture", "data", "drawing", "micrograd", "nn", "optim", "symbol", "testing", "train")
+_LAZY_NAMES: dict[str, str] = {}
+
+__all__ = [
+    "Tensor", "Value", "detect_mutation", "enable_grad", "errors", "grad", "hessian", "hvp",
+    "ieee_zeros", "is_grad_enabled", "jacobian", "jvp", "modes", "no_grad", "ops", "primitive",
+    "tensor", "value_and_grad", "vjp", *_ELEMENTWISE, *functions.__all__,
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import the larger rooms when somebody first enters them, so that ``import`` stays light."""
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"microgradx.{name}")
+    raise AttributeError(f"module 'microgradx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})

@@ -1,0 +1,872 @@
+"""`Tensor`: an array that remembers how it was made.
+
+Data is a NumPy array, dtypes follow NumPy 2's promotion (Python numbers are weak), and gradients
+have the dtype and shape of their tensor. A Tensor owns its data: ``Tensor(a)`` copies, and an
+array that somebody else may still write to is copied or fingerprinted before a backward rule
+relies on it, so that data changed between forward and backward is never used in silence.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx import engine, modes
+from microgradx.engine import TRACKED
+from microgradx.errors import (
+    DataChangedError,
+    DTypeError,
+    GraphError,
+    IndexingError,
+    ShapeError,
+    UnsupportedError,
+)
+from microgradx.graph import Node, tick, unlink_where_needed
+from microgradx.ops.indexing import is_basic
+from microgradx.primitive import PRIMITIVES, Primitive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["Tensor", "tensor"]
+
+EXPOSED = 2
+"""The flag of a Tensor whose own array was handed out, so that others may write to it."""
+SMALL = 1 << 16
+"""Foreign arrays up to this many bytes are copied, larger ones fingerprinted."""
+
+_new = object.__new__
+_mode = modes.current
+_ndarray = np.ndarray
+
+
+class Tensor(Node):
+    """An array in a computation graph, with its gradient.
+
+    Parameters
+    ----------
+    data : array_like
+        Numbers of a floating, integer or boolean dtype; always copied. Python floats give
+        float64. A Tensor gives a new leaf with its data.
+    requires_grad : bool, optional
+        Whether operations on it are recorded. By default true for floating dtypes; integers and
+        booleans are constants.
+    dtype : dtype_like, optional
+        Cast to this.
+    name : str, optional
+        What drawings and messages call it.
+
+    Attributes
+    ----------
+    grad : ndarray, Tensor or None
+        None until a backward pass reaches it; then an array of this tensor's shape and dtype (a
+        Tensor after ``backward(create_graph=True)``).
+    op : Primitive or None
+        What made it; None for a leaf.
+    parents, inputs, params : tuple, tuple, dict or None
+        What it was made from: nodes, their raw arrays, static parameters such as ``axis``.
+
+    Raises
+    ------
+    DTypeError
+        For complex numbers, objects or text, and for ``requires_grad=True`` on integers.
+
+    Examples
+    --------
+    >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], name="w")
+    >>> loss = (w * w).sum()
+    >>> loss.backward()
+    >>> w.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_flags",
+        "_grad",
+        "guard",
+        "inputs",
+        "name",
+        "op",
+        "params",
+        "parents",
+        "time",
+    )
+
+    __array_priority__ = 100.0
+
+    def __init__(
+        self,
+        data: ArrayLike | Tensor,
+        requires_grad: bool | None = None,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(data, Tensor):
+            data = data._data
+        array = np.array(as_array(data, "Tensor"), dtype=dtype, copy=True)
+        floating = array.dtype.kind == "f"
+        if requires_grad and not floating:
+            raise DTypeError(
+                "Tensor",
+                f"{array.dtype} data cannot carry a cotangent",
+                "Pass floats, or x.astype(float)",
+                dtype=array.dtype,
+            )
+        self._data: Any = array
+        self._grad: Any = None
+        self._flags = TRACKED if floating and requires_grad is not False else 0
+        self.op: Any = None
+        self.parents: Any = ()
+        self.inputs: Any = ()
+        self.params: Any = None
+        self.guard: Any = None
+        self.name = name
+        self.time = tick()
+
+    # ---- data and gradient ----
+    @property
+    def data(self) -> NDArray[Any]:
+        """The array. A leaf's own, writable; a view that cannot be written to for results."""
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            return mode.tape.read(self)  # type: ignore[no-any-return]
+        if self.op is not None:
+            return _read_only(self._data)
+        array = self._data
+        if not self._flags & EXPOSED:
+            # A graph that still holds the array keeps the old numbers: they move out, and the
+            # new owner gets a copy. 3: the slot, this name, the call's argument.
+            if array.base is not None or not array.flags.writeable or sys.getrefcount(array) > 3:  # noqa: PLR2004
+                self._data = array = array.copy()
+            self._flags |= EXPOSED
+        return array  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            mode.tape.write(self, data)
+            return
+        if self.op is not None:
+            raise GraphError(
+                "Tensor.data",
+                f"this Tensor is the result of {self.op.name}, so its data follows from its inputs",
+                "Assign to a leaf and compute again, or make a new leaf with Tensor(array)",
+            )
+        if data is not self._data:
+            array = np.array(as_array(data._data if isinstance(data, Tensor) else data, "Tensor.data"), self._data.dtype)
+            if array.shape != self._data.shape:
+                raise ShapeError(
+                    "Tensor.data",
+                    f"cannot put an array of shape {array.shape} into a Tensor of shape {self._data.shape}",
+                    "Make a new Tensor for a new shape",
+                )
+            self._data = array
+            self._flags &= ~EXPOSED
+        self.time = tick()
+
+    @property
+    def grad(self) -> Any:
+        """What the last backward passes left: None, an array, or a Tensor."""
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            return mode.tape.read_grad(self)
+        grad = self._grad
+        return grad if self.op is None or grad.__class__ is not _ndarray else _read_only(grad)
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            mode.tape.write_grad(self, grad)
+            return
+        if grad is not None and grad is not self._grad and not isinstance(grad, Tensor):
+            grad = np.array(as_array(grad, "Tensor.grad"), self._data.dtype)
+        if grad is not None and grad.shape != self._data.shape:
+            raise ShapeError(
+                "Tensor.grad",
+                f"cannot be an array of shape {grad.shape} for data of shape {self._data.shape}",
+                "Sum or reshape it first",
+            )
+        self._grad = grad
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this Tensor are recorded for the backward pass."""
+        return bool(self._flags & TRACKED)
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.op is not None:
+            raise GraphError(
+                "Tensor.requires_grad",
+                f"this Tensor is the result of {self.op.name}, so it follows its inputs",
+                "Use detach() to cut it off",
+            )
+        if wanted and self._data.dtype.kind != "f":
+            raise DTypeError(
+                "Tensor.requires_grad",
+                f"{self._data.dtype} data cannot carry a cotangent",
+                "Pass floats, or x.astype(float)",
+            )
+        self._flags = self._flags | TRACKED if wanted else self._flags & ~TRACKED
+
+    def backward(self, cotangent: Any = None, create_graph: bool = False) -> None:
+        """Set ``grad`` of everything tracked that this Tensor was made from.
+
+        Leaves accumulate over calls; results in between are computed afresh.
+
+        Parameters
+        ----------
+        cotangent : array_like, optional
+            Of this tensor's shape. May be left out for a single number, where it is 1.
+        create_graph : bool, optional
+            Build the backward pass as a graph: gradients are then Tensors that can be drawn and
+            differentiated again.
+
+        Raises
+        ------
+        GraphError
+            If the root has many elements and no `cotangent`, or nothing in it is tracked.
+        ShapeError
+            If `cotangent` has another shape.
+        DataChangedError
+            If an array that a rule needs was overwritten since the forward pass.
+
+        Examples
+        --------
+        >>> x = Tensor([1.0, 2.0])
+        >>> (x * 3).backward([1.0, 10.0])
+        >>> x.grad
+        array([ 3., 30.])
+        """
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            mode.tape.backward(self, cotangent)
+            return
+        if not self._flags & TRACKED:
+            raise GraphError(
+                "backward",
+                "nothing in this result is tracked",
+                "Make some input a Tensor of floats with requires_grad=True, outside no_grad",
+            )
+        array = self._data
+        if cotangent is None:
+            engine.scalar_root(self)
+            seed: Any = np.ones(array.shape, array.dtype)
+        else:
+            seed = cotangent if create_graph and isinstance(cotangent, Tensor) else _seed(cotangent, array)
+        if not create_graph:
+            engine.backward_arrays(self, seed)
+            return
+        seed = seed if isinstance(seed, Tensor) else _constant(seed)
+        found = engine.cotangents([self], [seed])
+        for node in engine.topological_order(self):
+            c = found.get(id(node))
+            if c is not None and node.op is None and node._grad is not None:  # type: ignore[attr-defined]
+                c = c + node._grad  # type: ignore[attr-defined]
+            if c is not None or node.op is not None:
+                node._grad = c  # type: ignore[attr-defined]
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: set ``grad`` to None."""
+        self.grad = None
+
+    def detach(self) -> Tensor:
+        """A constant with the same numbers: no gradient flows through it.
+
+        Returns
+        -------
+        Tensor
+            Untracked; a copy, so that later writes to either leave the other alone.
+        """
+        return _constant(self._data.copy(), self.name)
+
+    # ---- reading ----
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory the data takes, in bytes."""
+        return self._data.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """All axes reversed."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The last two axes exchanged."""
+        result: Tensor = PRIMITIVES["swap"](self)
+        return result
+
+    def numpy(self) -> NDArray[Any]:
+        """The data as an array that cannot be written to.
+
+        Returns
+        -------
+        ndarray
+            A view; copy it to change it.
+        """
+        self._refuse_traced("numpy")
+        return _read_only(self._data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        self._refuse_traced("numpy.asarray")
+        if copy or (dtype is not None and np.dtype(dtype) != self._data.dtype):
+            return np.array(self._data, dtype=dtype)
+        return _read_only(self._data)
+
+    def item(self) -> Any:
+        """The only element, as a Python number.
+
+        Raises
+        ------
+        ShapeError
+            If there are several.
+        """
+        self._refuse_traced("item")
+        self._single("item")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The data as nested lists of Python numbers."""
+        self._refuse_traced("tolist")
+        return self._data.tolist()
+
+    def copy(self) -> Tensor:
+        """The same numbers in new memory, still connected: gradients flow through.
+
+        Returns
+        -------
+        Tensor
+            The result of an operation on this one.
+        """
+        result: Tensor = PRIMITIVES["positive"](self)
+        return result
+
+    def _single(self, where: str) -> None:
+        if self._data.size != 1:
+            raise ShapeError(
+                where,
+                f"a Tensor of shape {self._data.shape} is not a single number",
+                "Reduce it first, for example x.mean(), x.all() or x.any()",
+            )
+
+    def _refuse_traced(self, what: str) -> None:
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            mode.tape.refuse(self, what)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iu":
+            raise DTypeError("index", f"a Tensor of {self._data.dtype} is no whole number", "Use int(x)")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        self._refuse_traced("bool")
+        self._single("bool")
+        return bool(self._data)
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise ShapeError("len", "a Tensor of shape () has no length", "Use x.size")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise UnsupportedError("iter", "a Tensor of shape () has no elements to go through", "Use x.item()")
+        return (self[i] for i in range(len(self._data)))
+
+    def __contains__(self, item: Any) -> bool:
+        return item in self._data
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=1000)
+        dtype = "" if self._data.dtype.char in "dl?" else f", dtype={self._data.dtype}"
+        name = f", name={self.name!r}" if self.name else ""
+        return f"Tensor({body}{dtype}{name})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    # ---- picking elements ----
+    def __getitem__(self, index: Any) -> Tensor:
+        try:
+            return apply(GETITEM, (self,), {"index": as_index(index)})
+        except IndexError as error:
+            if isinstance(error, IndexingError):
+                raise
+            raise IndexingError("index", f"{error} (shape {self._data.shape})", "Check the index against the shape") from None
+
+    # ---- engine hooks ----
+    def _state(self) -> tuple[Any, ...]:
+        return self._data, self._grad, self.op, self.params, self.name, self._flags & TRACKED
+
+    @classmethod
+    def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Tensor:
+        t = _new(cls)
+        t._data, t._grad, t.op, t.params, t.name, t._flags = state
+        t.parents = parents
+        t.inputs = tuple([p._data if isinstance(p, Tensor) else p for p in parents])
+        t.guard = None
+        t.time = tick()
+        return t
+
+    def _fit(self, like: Tensor) -> Tensor:
+        c = self
+        if c._data.shape != like._data.shape:
+            c = apply(UNBROADCAST, (c,), {"shape": like._data.shape})
+        if c._data.dtype != like._data.dtype:
+            c = apply(ASTYPE, (c,), {"dtype": like._data.dtype})
+        return c
+
+    def _keep_zeros(self, g: Tensor) -> Tensor:
+        mode = _mode()
+        if mode is None or mode.tape is None:
+            bad = np.isfinite(self._data)
+            if bad.all() or not np.equal(g._data, 0).any():
+                return self
+        result: Tensor = PRIMITIVES["where"](PRIMITIVES["not_equal"](g, 0), self, 0)
+        return result
+
+    def _refuse_changed(self) -> None:
+        """Raise if what the forward pass used is no longer what the parents hold."""
+        engine.refuse_moved(self)
+        for i, (parent, used) in enumerate(zip(self.parents, self.inputs, strict=True), 1):
+            if (
+                isinstance(parent, Tensor)
+                and i in self.op.reads
+                and parent._data is not used
+                and not np.array_equal(parent._data, used, equal_nan=parent._data.dtype.kind == "f")
+            ):
+                raise DataChangedError(
+                    "backward",
+                    f"the data of {engine._title(parent)} was overwritten after {self.op.name} had used it",
+                    "Run the forward pass again, or overwrite it after backward",
+                )
+
+    if TYPE_CHECKING:
+        # Installed below from the table and from `functions`; declared for type checkers.
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def exp(self) -> Tensor: ...
+        def expm1(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def log1p(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def square(self) -> Tensor: ...
+        def sin(self) -> Tensor: ...
+        def cos(self) -> Tensor: ...
+        def tan(self) -> Tensor: ...
+        def asin(self) -> Tensor: ...
+        def acos(self) -> Tensor: ...
+        def atan(self) -> Tensor: ...
+        def sinh(self) -> Tensor: ...
+        def cosh(self) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def asinh(self) -> Tensor: ...
+        def acosh(self) -> Tensor: ...
+        def atanh(self) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def softplus(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+        def abs(self) -> Tensor: ...
+        def sign(self) -> Tensor: ...
+        def maximum(self, other: Any) -> Tensor: ...
+        def minimum(self, other: Any) -> Tensor: ...
+        def pow(self, other: Any) -> Tensor: ...
+        def matmul(self, other: Any) -> Tensor: ...
+        def leaky_relu(self, negative_slope: Any = 0.01) -> Tensor: ...
+        def clip(self, min: Any = None, max: Any = None) -> Tensor: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor: ...
+        def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor: ...
+        def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def all(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def any(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor: ...
+        def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def transpose(self, *axes: Any) -> Tensor: ...
+        def squeeze(self, axis: Any = None) -> Tensor: ...
+        def expand_dims(self, axis: Any) -> Tensor: ...
+        def broadcast_to(self, shape: Any) -> Tensor: ...
+        def astype(self, dtype: DTypeLike) -> Tensor: ...
+        def softmax(self, axis: Any = -1) -> Tensor: ...
+        def log_softmax(self, axis: Any = -1) -> Tensor: ...
+        def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def where(self, condition: Any, other: Any) -> Tensor: ...
+
+
+tensor = Tensor
+"""The same class under PyTorch's spelling."""
+
+
+# ---- raw data -------------------------------------------------------------------------------------
+def _read_only(array: Any) -> Any:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def as_array(data: Any, where: str) -> NDArray[Any]:
+    """`data` as an array of real numbers, not copied where it is one; or a DTypeError."""
+    if isinstance(data, (list, tuple)) and any(isinstance(x, Node) for x in data):
+        raise UnsupportedError(
+            where,
+            "a list of Values or Tensors would lose their graph here",
+            "Use stack([...]) to join Tensors, or [v.data for v in values] to copy numbers",
+        )
+    if isinstance(data, np.ma.MaskedArray):
+        raise DTypeError(where, "masked arrays are not supported", "Fill it first: a.filled(0)")
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(where, str(error).rstrip("."), "Make all rows equally long") from None
+    kind = array.dtype.kind
+    if kind not in "fiub":
+        what = "complex numbers" if kind == "c" else f"data of dtype {array.dtype}"
+        raise DTypeError(where, f"{what} cannot be differentiated here", "Pass real numbers", dtype=array.dtype)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def as_index(index: Any) -> Any:
+    """An index with Tensors and lists replaced by arrays of our own."""
+    if isinstance(index, tuple):
+        return tuple([as_index(part) for part in index])
+    if isinstance(index, (slice, int, type(None), type(Ellipsis))):
+        return index
+    if isinstance(index, Tensor):
+        index._refuse_traced("an index")
+        index = index._data
+    array = np.array(index)
+    if array.size == 0 and array.dtype.kind == "f":
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iub":
+        raise IndexingError("index", f"{array.dtype} numbers cannot pick elements", "Use whole numbers, slices or a boolean mask")
+    return array.item() if array.ndim == 0 and array.dtype.kind != "b" else array
+
+
+def _seed(cotangent: Any, like: Any) -> Any:
+    """The user's cotangent as an array of our own, of the root's shape and dtype."""
+    array = np.array(as_array(cotangent._data if isinstance(cotangent, Tensor) else cotangent, "backward"), like.dtype)
+    if array.shape != like.shape:
+        raise ShapeError(
+            "backward",
+            f"the cotangent has shape {array.shape}, the root {like.shape}",
+            "Pass one number for each element of the root",
+            expected=like.shape,
+            got=array.shape,
+        )
+    return array
+
+
+def _constant(array: Any, name: str | None = None) -> Tensor:
+    """An untracked leaf around `array`, which becomes its own."""
+    t = _new(Tensor)
+    t._data = array
+    t._grad = t.op = t.params = t.guard = None
+    t.parents = t.inputs = ()
+    t.name = name
+    t.time = tick()
+    t._flags = 0
+    return t
+
+
+# ---- operations -----------------------------------------------------------------------------------
+def _foreign(arg: Any, op: Primitive, place: int, guard: list[Any], copy: bool) -> Any:
+    """A raw operand, safe to keep until the backward pass."""
+    if arg is None or arg.__class__ is float or arg.__class__ is int:
+        return arg
+    if isinstance(arg, Node):
+        raise UnsupportedError(
+            op.name, f"a {type(arg).__name__} and a Tensor do not mix", "Turn one into the other: Tensor(float(v)), or x.item()"
+        )
+    array = as_array(arg, op.name)
+    if isinstance(arg, np.generic):
+        return arg  # NumPy's scalars are immutable and keep their dtype
+    if array is not arg or place not in op.reads or not _writable(array):
+        return array
+    if copy or array.nbytes <= SMALL:
+        return array.copy()
+    guard.append((array, engine.fingerprint(array)))
+    return array
+
+
+def _writable(array: Any) -> bool:
+    """Whether anybody could still write to the array's memory."""
+    while isinstance(array, _ndarray):
+        if array.flags.writeable:
+            return True
+        array = array.base
+    return array is not None
+
+
+def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = None) -> Tensor:
+    """Apply any primitive to Tensors, arrays and numbers: the general path of every operation.
+
+    Parameters
+    ----------
+    op : Primitive
+        What to apply.
+    args : tuple
+        Its inputs.
+    params : dict, optional
+        Its static parameters.
+
+    Returns
+    -------
+    Tensor
+        The result; recorded with its parents if one of them is tracked.
+    """
+    mode = _mode() or modes.USUAL
+    flags = 0
+    arrays = []
+    kept: list[Any] = []
+    guard: list[Any] = []
+    for place, arg in enumerate(args, 1):
+        if arg.__class__ is Tensor:
+            array = arg._data
+            if arg._flags & EXPOSED:
+                # Someone may hold the array. If nobody does (3: slot, name, argument), share it
+                # again; else the graph gets a copy, so that their writes cannot reach it.
+                if sys.getrefcount(array) > 3:  # noqa: PLR2004
+                    array = array.copy()
+                else:
+                    arg._flags &= ~EXPOSED
+            elif mode.copy_saved and place in op.reads:
+                array = array.copy()
+            flags |= arg._flags & TRACKED
+        else:
+            arg = array = _foreign(arg, op, place, guard, mode.copy_saved)  # noqa: PLW2901
+        arrays.append(array)
+        kept.append(arg)
+    try:
+        z = op.array(*arrays, **params) if params else op.array(*arrays)
+    except ValueError as error:
+        raise _shape_error(op, arrays, error) from None
+    if z.__class__ is not _ndarray:
+        z = np.asarray(z)
+    t = _constant(z)
+    if (flags and mode.record and op.kind != "constant") or mode.tape is not None:
+        t.op, t.parents, t.inputs, t.params = op, tuple(kept), tuple(arrays), params
+        t._flags = flags if z.dtype.kind == "f" and op.kind != "constant" else 0
+        t.guard = guard or None
+    elif op.view and z.base is not None:
+        t._data = z.copy()  # a constant must not change when what it was taken from does
+    if mode.watcher is not None:
+        mode.watcher.made(t, op, tuple(kept))
+    return t
+
+
+def _shape_error(op: Primitive, arrays: Sequence[Any], error: ValueError) -> Exception:
+    """NumPy's complaint about shapes, in our form."""
+    shapes = [np.shape(a) for a in arrays]
+    if op.name in {"matmul", "linear"} and len(shapes) >= 2:  # noqa: PLR2004
+        x, y = shapes[0], shapes[1][::-1] if op.name == "linear" else shapes[1]
+        if x and y and x[-1] != (y[-2] if len(y) > 1 else y[0]):
+            inner = y[-2] if len(y) > 1 else y[0]
+            return ShapeError(
+                op.name, f"inner sizes differ in {x} @ {y}: {x[-1]} and {inner}",
+                "Transpose one operand or reshape it", shapes=shapes,
+            )
+    if len(shapes) > 1:
+        return ShapeError(
+            op.name, f"shapes {' and '.join(map(str, shapes))} do not broadcast together",
+            "Sizes must be equal or 1, counted from the last axis; reshape or transpose one operand",
+            shapes=shapes,
+        )
+    return ShapeError(op.name, f"{str(error).rstrip('.')} (shape {shapes[0]})", "Check the shapes and axes", shapes=shapes)
+
+
+def _binary(op: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The method and the reflected method of an operation with two inputs."""
+    kernel = op.array
+
+    def method(x: Any, y: Any, new: Any = _new, tick: Any = tick, mode: Any = _mode, ndarray: Any = _ndarray) -> Any:
+        cls = y.__class__
+        if cls is Tensor:
+            b = y._data
+            flags = x._flags | y._flags
+        elif cls is float or cls is int:
+            b = y
+            flags = x._flags
+        else:
+            return _general(op, x, y)
+        if flags != 1 or mode() is not None:
+            return apply(op, (x, y))
+        a = x._data
+        try:
+            z = kernel(a, b)
+        except ValueError as error:
+            raise _shape_error(op, (a, b), error) from None
+        if z.__class__ is not ndarray:
+            z = np.asarray(z)
+        t = new(Tensor)
+        t._data = z
+        t._grad = None
+        t._flags = 1
+        t.op = op
+        t.parents = (x, y)
+        t.inputs = (a, b)
+        t.params = None
+        t.guard = None
+        t.name = None
+        t.time = tick()
+        return t
+
+    def reflected(y: Any, x: Any) -> Any:
+        return _general(op, x, y)
+
+    return method, reflected
+
+
+def _general(op: Primitive, x: Any, y: Any) -> Any:
+    """An operation with an operand that is neither Tensor nor number, or NotImplemented."""
+    for arg in (x, y):
+        known = isinstance(arg, (Node, np.ndarray, np.generic, float, int, list, tuple)) or hasattr(arg, "__array__")
+        if not known:
+            return NotImplemented
+    return apply(op, (x, y))
+
+
+def _unary(op: Primitive) -> Callable[..., Any]:
+    """The method of an operation with one input."""
+    kernel = op.array
+
+    def method(x: Any, new: Any = _new, tick: Any = tick, mode: Any = _mode, ndarray: Any = _ndarray) -> Any:
+        if x._flags != 1 or mode() is not None:
+            return apply(op, (x,))
+        a = x._data
+        z = kernel(a)
+        if z.__class__ is not ndarray:
+            z = np.asarray(z)
+        t = new(Tensor)
+        t._data = z
+        t._grad = None
+        t._flags = 1
+        t.op = op
+        t.parents = (x,)
+        t.inputs = (a,)
+        t.params = None
+        t.guard = None
+        t.name = None
+        t.time = tick()
+        return t
+
+    return method
+
+
+def _comparison(op: Primitive) -> Callable[..., Any]:
+    """A comparison, element by element: a constant Tensor of booleans."""
+
+    def method(x: Any, y: Any) -> Any:
+        return _general(op, x, y)
+
+    return method
+
+
+METHODS = (
+    "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "abs", "sign",
+    "maximum", "minimum", "pow",
+)  # fmt: skip
+
+GETITEM, UNBROADCAST, ASTYPE = PRIMITIVES["getitem"], PRIMITIVES["unbroadcast"], PRIMITIVES["astype"]
+
+
+def connect(op: Primitive) -> None:
+    """Let `op` be called with Tensors."""
+    if len(op.vjps) == 1 and op.kind == "elementwise":
+        op.methods[Tensor] = _unary(op)
+    else:
+        op.methods[Tensor] = lambda *args, **params: apply(op, args, params or None)
+
+
+def _lift(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Apply where no argument is a node: numbers give a number, arrays a constant Tensor."""
+    if op.scalar is not None and not params and all(x is None or isinstance(x, (int, float)) for x in args):
+        return op.scalar(*args)
+    return apply(op, args, params or None)
+
+
+def _install() -> None:
+    """Give Tensor a method for each elementwise primitive."""
+    dunders = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
+    for dunder, name in dunders.items():
+        method, reflected = _binary(PRIMITIVES[name])
+        setattr(Tensor, f"__{dunder}__", method)
+        setattr(Tensor, f"__r{dunder}__", reflected)
+    for dunder, name in {"neg": "neg", "pos": "positive", "abs": "abs"}.items():
+        setattr(Tensor, f"__{dunder}__", _unary(PRIMITIVES[name]))
+    for dunder, name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"}.items():
+        setattr(Tensor, f"__{dunder}__", _comparison(PRIMITIVES[name]))
+    for op in PRIMITIVES.values():
+        connect(op)
+    for name in METHODS:
+        op = PRIMITIVES[name]
+        setattr(Tensor, name, op.methods[Tensor] if len(op.vjps) < 2 else _binary(op)[0])  # noqa: PLR2004
+    Primitive.on_constants = _lift  # type: ignore[assignment, method-assign]
+
+
+_install()
+unlink_where_needed(Tensor, ("parents",))
+__all__ += ["is_basic"]
