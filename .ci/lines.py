@@ -22,6 +22,7 @@ CORE = [
     "value",
     "tensor",
     "symbol",
+    "functions",
     "transforms",
 ]
 SILENT = {
