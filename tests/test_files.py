@@ -6,6 +6,7 @@ import io
 import os
 import resource
 import stat
+import subprocess
 import sys
 import zipfile
 from contextlib import suppress
@@ -278,6 +279,25 @@ def test_the_old_file_survives_a_write_cut_short(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert_same(load_arrays(path), WEIGHTS)
     assert listing(tmp_path) == ["w.npz"]
+
+
+@pytest.mark.slow
+def test_a_killed_writer_leaves_a_whole_file(tmp_path):
+    path = tmp_path / "w.npz"
+    program = (
+        "import sys, itertools, numpy as np; from microgradx.files import save_arrays\n"
+        "for n in itertools.count():\n"
+        "    save_arrays(sys.argv[1], {'n': np.full(200_000, n)}); print(n, flush=True)\n"
+    )
+    for saves in range(1, 21):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            done = [int(writer.stdout.readline()) for _ in range(saves)][-1]
+            writer.kill()  # in the middle of the next save
+        numbers = load_arrays(path)["n"]
+        assert (numbers == numbers[0]).all()
+        assert numbers[0] >= done
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
