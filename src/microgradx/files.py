@@ -186,7 +186,7 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, ArrayLike]) -
         for name, array in members.items():
             with pack.open(zipfile.ZipInfo(name + _SUFFIX), "w", force_zip64=True) as npy:
                 np.lib.format.write_array(npy, array, version=(1, 0), allow_pickle=False)
-    content = buffer.getbuffer()[:-_DIGEST]
+    content = buffer.getvalue()[:-_DIGEST]
     try:
         with atomic(path) as file:
             file.write(content)
