@@ -11,6 +11,7 @@ Nothing is changed if a walk fails: gradients are put back as they were.
 from __future__ import annotations
 
 import sys
+from math import isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -233,8 +234,8 @@ def fit(c: Any, like: Any) -> Any:
 
 def keep_zeros(c: Any, g: Any) -> Any:
     """`c` with exact zeros wherever `g` is exactly 0: no nan out of ``0 * inf``."""
-    # A sum that is finite has only finite terms; the exact test runs where it is not.
-    if np.isfinite(c.sum()):
+    # A sum of squares that is finite has only finite terms; the exact test runs where it is not.
+    if isfinite(np.vdot(c, c)):
         return c
     zero = np.equal(g, 0)
     return np.where(zero, np.zeros((), c.dtype), c) if zero.any() else c
@@ -251,77 +252,93 @@ def backward_arrays(root: Any, seed: Any) -> None:
         The cotangent of `root`; it becomes root's ``grad`` and is not written to.
     """
     cls = root.__class__
-    found = {root.time: root}
-    stack = [root] if root.op is not None else []
-    pop, push = stack.pop, stack.append
-    suspicious = False
-    while stack:
-        node = pop()
-        now = node.time
-        if node.guard is not None:
-            refuse_moved(node)
-        for parent in node.parents:
-            if parent.__class__ is cls:
-                time = parent.time
-                if time > now:
-                    suspicious = True
-                if parent._flags & TRACKED and time not in found:
-                    found[time] = parent
-                    if parent.op is not None:
-                        push(parent)
-    order = [found[time] for time in sorted(found, reverse=True)]
-    if suspicious:
-        refuse_stale(reversed(order))
     mode = modes.current()
     keep_zero = mode is None or not mode.ieee_zeros
     watcher = None if mode is None else mode.watcher
-    before = [node._grad for node in order]
+    # A node whose `_grad` is this call's own mark has been seen. No table is needed.
+    mark = object()
+    touched = [root]
+    before = [root._grad]
+    root._grad = mark
+    stack = [root] if root.op is not None else []
+    pop, push, see, remember = stack.pop, stack.append, touched.append, before.append
+    suspicious = False
     try:
-        for node in order:
-            node._grad = None
+        while stack:
+            node = pop()
+            now = node.time
+            if node.guard is not None:
+                refuse_moved(node)
+            for x in node.parents:
+                if x.__class__ is cls:
+                    if x.op is None and x.time > now:  # only leaves can be written to
+                        suspicious = True
+                    if x._grad is not mark and x._flags & TRACKED:
+                        remember(x._grad)
+                        x._grad = mark
+                        see(x)
+                        if x.op is not None:
+                            push(x)
+        order = sorted(touched, key=_time, reverse=True)
+        if suspicious:
+            refuse_stale(reversed(order))
         root._grad = seed
         # Warnings belong to the forward pass; here inf and nan are part of the answer.
         with np.errstate(all="ignore"):
             for node in order:
                 op = node.op
                 g = node._grad
-                if op is None or g is None:
+                if op is None or g is mark:
                     continue
-                parents = node.parents
-                guarded = keep_zero and op.guards
-                if len(parents) == 2 and node.params is None and op.each is None:  # noqa: PLR2004
-                    # Two inputs are the usual case; the general loop costs 0.5 µs more.
-                    x, y = parents
-                    pull_x, pull_y = op.array_vjps
-                    a, b = node.inputs
-                    z = node._data
-                    if x.__class__ is cls and x._flags & TRACKED and pull_x is not None:
-                        c = pull_x(g, z, a, b)
-                        if guarded:
-                            c = keep_zeros(c, g)
-                        if c.shape != a.shape or c.dtype is not a.dtype:
-                            c = fit(c, a)
-                        old = x._grad
-                        x._grad = c if old is None else old + c
-                    if y.__class__ is cls and y._flags & TRACKED and pull_y is not None:
-                        c = pull_y(g, z, a, b)
-                        if guarded:
-                            c = keep_zeros(c, g)
-                        if c.shape != b.shape or c.dtype is not b.dtype:
-                            c = fit(c, b)
-                        old = y._grad
-                        y._grad = c if old is None else old + c
-                else:
-                    for x, c in pullback(node, g):
-                        old = x._grad
-                        x._grad = c if old is None else old + c
                 if watcher is not None:
                     watcher.pulled(node)
-        for node, old in zip(order, before, strict=True):
+                if not op.plain:
+                    for x, c in pullback(node, g):
+                        old = x._grad
+                        x._grad = c if old is mark else old + c
+                    continue
+                # One or two inputs are the usual case; written out, they cost half as much. And
+                # `a` broadcasts to `c`, so equal bytes and axes mean equal shapes and dtypes.
+                guarded = keep_zero and op.guards
+                z = node._data
+                parents = node.parents
+                if len(parents) == 1:
+                    (x,) = parents
+                    (a,) = node.inputs
+                    c = op.array_vjps[0](g, z, a)
+                    if guarded:
+                        c = keep_zeros(c, g)
+                    if c.nbytes != a.nbytes or c.ndim != a.ndim:
+                        c = fit(c, a)
+                    old = x._grad
+                    x._grad = c if old is mark else old + c
+                    continue
+                x, y = parents
+                pull_x, pull_y = op.array_vjps
+                a, b = node.inputs
+                if x.__class__ is cls and x._flags & 1:
+                    c = pull_x(g, z, a, b)
+                    if guarded:
+                        c = keep_zeros(c, g)
+                    if c.nbytes != a.nbytes or c.ndim != a.ndim:
+                        c = fit(c, a)
+                    old = x._grad
+                    x._grad = c if old is mark else old + c
+                if y.__class__ is cls and y._flags & 1:
+                    c = pull_y(g, z, a, b)
+                    if guarded:
+                        c = keep_zeros(c, g)
+                    if c.nbytes != b.nbytes or c.ndim != b.ndim:
+                        c = fit(c, b)
+                    old = y._grad
+                    y._grad = c if old is mark else old + c
+        for node, old in zip(touched, before, strict=True):
             if node.op is None:
-                node._grad = _leaf_gradient(old, node._grad, cls)
+                node._grad = _leaf_gradient(old, node._grad, cls, mark)
+            elif node._grad is mark:
+                node._grad = None
     except BaseException:
-        for node, old in zip(order, before, strict=True):
+        for node, old in zip(touched, before, strict=True):
             node._grad = old
         raise
 
@@ -349,9 +366,9 @@ def pullback(node: Any, g: Any) -> list[tuple[Any, Any]]:
     ]
 
 
-def _leaf_gradient(old: Any, new: Any, cls: type) -> Any:
+def _leaf_gradient(old: Any, new: Any, cls: type, mark: object) -> Any:
     """What a leaf's ``grad`` becomes: its own array, added to the one from earlier calls."""
-    if new is None:
+    if new is mark:
         return old
     if old is None:
         # A rule may hand the cotangent on as it is (add) or as a view (reshape); a leaf's grad

@@ -162,6 +162,7 @@ class Primitive:
         "kink",
         "methods",
         "name",
+        "plain",
         "reads",
         "sample",
         "scalar",
@@ -214,6 +215,10 @@ class Primitive:
         self.array_each = each and over(ARRAY, each)
         rules = [rule for rule in (*vjps, each) if rule is not None]
         self.reads: Container[int] = _read_by(rules, each) if kind != "linear" else ()
+        # One or two differentiable inputs and no parameters: the walks' short path.
+        self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2 and not any(  # noqa: PLR2004
+            rule.__code__.co_kwonlyargcount for rule in rules
+        )
         self.methods: dict[type, Callable[..., Any]] = {}
         PRIMITIVES[name] = self
         ARRAY[name] = array
