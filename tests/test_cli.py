@@ -93,6 +93,26 @@ def test_the_seed_decides_every_bit(command, few_digits):
     assert files["a"] != files["c"]
 
 
+def test_hash_seed_and_threads_change_no_bit(tmp_path, few_digits):
+    files = []
+    for hash_seed, threads in ((0, 1), (1, 2), (2, 4)):
+        out = tmp_path / f"{hash_seed}.npz"
+        subprocess.run(
+            [sys.executable, "-m", "microgradx", "digits", "--quiet", "--epochs", "2"]
+            + ["--data", str(few_digits), "--out", str(out)],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": str(hash_seed),
+                "OPENBLAS_NUM_THREADS": str(threads),
+                "OMP_NUM_THREADS": str(threads),
+            },
+            check=True,
+            capture_output=True,
+        )
+        files.append(out.read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
 def test_json_is_one_object_a_line(command, few_digits):
     code, out, err = command("digits", "--data", few_digits, "--epochs", 2, "--json")
     rows = [json.loads(line) for line in out.splitlines()]
