@@ -88,7 +88,7 @@ def ratio(x: Array, y: Array, out: Array = None) -> Array:
 
 def relu(x: Array, out: Array = None) -> Array:
     """The larger of x and 0; nan stays nan."""
-    return np.maximum(x, 0, out)
+    return np.maximum(x, 0, out=out)  # by name: NumPy deprecates a third position here
 
 
 def leaky_relu(x: Array, slope: Array, out: Array = None) -> Array:
@@ -120,9 +120,9 @@ def where(c: Array, x: Array, y: Array, out: Array = None) -> Array:
 def clip(x: Array, low: Array, high: Array, out: Array = None) -> Array:
     """X moved into [low, high]; None means no bound."""
     if low is not None:
-        x = np.maximum(x, low, out)
+        x = np.maximum(x, low, out=out)
     if high is not None:
-        x = np.minimum(x, high, out)
+        x = np.minimum(x, high, out=out)
     return np.positive(x, out) if low is None and high is None else x
 
 

@@ -1,0 +1,470 @@
+"""The check itself: one function, one library, one point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx.errors import ShapeError, UnsupportedError
+from microgradx.testing.directions import random_direction, signed_magnitudes
+from microgradx.testing.ladder import Derivative, Status, ladder, replicated_ladder
+from microgradx.testing.localisation import localisable, localised
+from microgradx.testing.numerical import precision
+from microgradx.testing.protocol import is_differentiable
+from microgradx.testing.report import GradientError, Mismatch, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from microgradx.testing.protocol import Adapter, Array
+
+__all__ = ["FLOOR", "INVARIANTS", "Check"]
+
+INVARIANTS = frozenset({"alias", "frozen", "linear", "shared", "strided", "twice"})
+"""What is checked beside the number; shape and dtype of a gradient always are."""
+
+FLOOR = 1e-10
+"""Relative slack for the rounding of the analytic side: the only tolerance that is not derived."""
+
+
+class _Wrong(Exception):  # noqa: N818 - not an error but a finding, on its way to the report
+    def __init__(self, kind: str, reason: str, mismatches: Sequence[Mismatch] = ()) -> None:
+        super().__init__(reason)
+        self.kind, self.reason, self.mismatches = kind, reason, list(mismatches)
+
+
+class _Skipped(Exception):  # noqa: N818 - as above
+    pass
+
+
+def _dot(a: Array, b: Array) -> tuple[float, float]:
+    """``sum(a * b)`` and the sum of magnitudes."""
+    product = np.asarray(a, float) * b
+    return float(product.sum()), float(np.abs(product).sum())
+
+
+class Check:
+    """One function, one library, one point."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        library: Adapter,
+        inputs: Sequence[Any],
+        share: Sequence[int],
+        report: Report,
+        *,
+        floor: float,
+        noise: float = 0.0,
+        kink: str = "interval",
+    ) -> None:
+        self.f, self.library, self.report = f, library, report
+        self.inputs, self.share = list(inputs), list(share)
+        self.floor, self.noise, self.kink = floor, noise, kink
+        # The distinct leaves: what can be moved, and what owns a gradient.
+        distinct = dict.fromkeys(self.share)
+        self.leaves = [i for i in distinct if is_differentiable(self.inputs[i])]
+        self.rng = np.random.default_rng(report.seed)
+        report.inputs = tuple(self.inputs)
+
+    # ---- running ----------------------------------------------------------------------------
+    def forward(self, leaves: Sequence[Array]) -> Array:
+        """Value of `f` with other leaves."""
+        moved = dict(zip(self.leaves, leaves, strict=True))
+        arguments = [moved.get(i, self.inputs[i]) for i in self.share]
+        self.report.evaluations += 1
+        with np.errstate(all="ignore"):
+            return self.library.forward(self.f, arguments)
+
+    def at(self) -> list[Array]:
+        """Copies of the leaves."""
+        return [np.array(self.inputs[i]) for i in self.leaves]
+
+    def gradients(self, v: Array, leaves: Sequence[Array] | None = None) -> list[Array]:
+        """Gradient of each leaf for the cotangent `v`."""
+        given = list(self.inputs)
+        for i, x in zip(self.leaves, self.at() if leaves is None else leaves, strict=True):
+            given[i] = x
+        with np.errstate(all="ignore"):
+            run = self.library.run(self.f, given, self.share)
+            return self._own(run.pull(v))
+
+    def _own(self, found: Sequence[Array | None]) -> list[Array]:
+        first = [self.share.index(i) for i in self.leaves]
+        zeros = [np.zeros_like(np.asarray(self.inputs[i])) for i in self.leaves]
+        return [
+            zero if found[position] is None else np.asarray(found[position])
+            for position, zero in zip(first, zeros, strict=True)
+        ]
+
+    def of_the_gradient(self) -> Check:
+        """The check of ``(inputs, v) -> gradients`` as a function of its own."""
+        if len(set(self.share)) < len(self.share):
+            raise UnsupportedError(
+                "gradcheck", "order=2 with one array in two positions", "Pass a copy"
+            )
+        z = self.forward(self.at())
+        v = signed_magnitudes(z.shape, self.rng).astype(z.dtype)
+        pullback = self.library.pullback(self.f)
+        inputs = [*self.inputs, v]
+        return Check(
+            pullback, self.library, inputs, range(len(inputs)), self.report,
+            floor=self.floor, noise=self.noise, kink=self.kink,
+        )  # fmt: skip
+
+    # ---- the whole check --------------------------------------------------------------------
+    def run(
+        self,
+        cotangent: Any,
+        reference: Callable[..., Any] | None,
+        invariants: frozenset[str],
+        *,
+        raises: bool,
+    ) -> Report:
+        """Run all parts in order; the first that fails writes the report."""
+        report = self.report
+        try:
+            self._run(cotangent, reference, invariants)
+        except _Skipped as skip:
+            report.status, report.reason = "skipped", str(skip)
+        except _Wrong as wrong:
+            report.status, report.kind, report.reason = "failed", wrong.kind, wrong.reason
+            report.mismatches = wrong.mismatches
+            if raises:
+                raise GradientError(report) from None
+        return report
+
+    def _run(
+        self, cotangent: Any, reference: Callable[..., Any] | None, invariants: frozenset[str]
+    ) -> None:
+        z = self.forward(self.at())
+        if z.dtype.kind != "f":
+            raise _Skipped(f"the output is {z.dtype}, so there is nothing to differentiate")
+        if reference is not None:
+            self._against_reference(z, reference)
+        v = self._cotangent(cotangent, z)
+        # Memory comes before values: what is overwritten makes every later number meaningless,
+        # and it shows at points where the function has no derivative, too.
+        if "frozen" in invariants:
+            self._frozen(v)
+        if not np.isfinite(z).all():
+            raise _Skipped("the function is not finite here")
+        gradients = self._pulled(v, z, invariants)
+        if "linear" in invariants:
+            self._linear(v, gradients)
+        if "strided" in invariants:
+            self._strided(v, gradients)
+        if not z.size or not any(np.size(self.inputs[i]) for i in self.leaves):
+            if any(np.any(g != 0) for g in gradients):
+                raise _Wrong("leak", "an empty output has a gradient that is not zero")
+            return
+        self._along_a_direction(v, z, gradients)
+        if "shared" in invariants:
+            self._shared(v)
+
+    def _cotangent(self, given: Any, z: Array) -> Array:
+        if given is None:
+            return signed_magnitudes(z.shape, self.rng).astype(z.dtype)
+        v = np.asarray(given, z.dtype)
+        if v.shape != z.shape:
+            raise ShapeError(
+                "gradcheck",
+                f"cotangent of shape {v.shape} for an output of shape {z.shape}",
+                "Pass one number for each element of the output",
+            )
+        return v
+
+    def _against_reference(self, z: Array, reference: Callable[..., Any]) -> None:
+        with np.errstate(all="ignore"):
+            copies = [np.array(x) if isinstance(x, np.ndarray) else x for x in self.inputs]
+            known = np.asarray(reference(*(copies[i] for i in self.share)))
+        if known.shape != z.shape:
+            raise _Wrong("shape", f"the value has shape {z.shape}, the reference {known.shape}")
+        finite = np.isfinite(known)
+        if np.any(finite & ~np.isfinite(z)):
+            raise _Wrong("domain", "the value is not finite where the reference is")
+        eps = float(np.finfo(z.dtype).eps)
+        slack = max(self.floor, 8 * eps) * np.abs(known)
+        slack = slack + 8 * eps * np.abs(known[finite]).max(initial=0)
+        with np.errstate(all="ignore"):
+            if np.any(finite & (np.abs(z - known) > slack)):
+                raise _Wrong("value", "the value differs from the reference")
+
+    def _frozen(self, v: Array) -> None:
+        with np.errstate(all="ignore"):
+            run = self.library.run(self.f, [np.array(x) if is_differentiable(x) else x
+                                            for x in self.inputs], self.share)  # fmt: skip
+            try:
+                with self.library.frozen(run):
+                    run.pull(v.copy())
+            except ValueError as error:
+                if "read-only" not in str(error):
+                    raise
+                raise _Wrong(
+                    "memory", f"a rule writes into an array it was given: {error}"
+                ) from None
+
+    def _pulled(self, v: Array, z: Array, invariants: frozenset[str]) -> list[Array]:
+        """Gradients, with everything checked that needs no second run."""
+        leaves, kept = self.at(), v.copy()
+        given = list(self.inputs)
+        for i, x in zip(self.leaves, leaves, strict=True):
+            given[i] = x
+        with np.errstate(all="ignore"):
+            run = self.library.run(self.f, given, self.share)
+            found = run.pull(v)
+        gradients = self._own(found)
+        self._same_headers(gradients)
+        after = run.data()
+        self._unchanged(after, run.output, v, kept, z)
+        if "alias" in invariants and self.library.owns_gradients:
+            self._unaliased(found, [v, *after])
+        if "twice" in invariants:
+            kept_gradients = [g.copy() for g in gradients]
+            with np.errstate(all="ignore"):
+                again = self._own(run.pull(v.copy()))
+            if not all(_same(a, b) for a, b in zip(kept_gradients, again, strict=True)):
+                raise _Wrong("state", "a second backward pass gives another gradient")
+        return gradients
+
+    def _same_headers(self, gradients: Sequence[Array]) -> None:
+        for i, g in zip(self.leaves, gradients, strict=True):
+            x = self.inputs[i]
+            if g.shape != x.shape:
+                raise _Wrong("shape", _shape_story(i, g.shape, x.shape))
+            if g.dtype != x.dtype:
+                raise _Wrong(
+                    "dtype", f"the gradient of input {i} is {g.dtype}, the input {x.dtype}"
+                )
+
+    def _unchanged(
+        self, after: Sequence[Array], output: Array, v: Array, kept: Array, z: Array
+    ) -> None:
+        for position, i in enumerate(self.share):
+            if i in self.leaves and not _same(after[position], self.inputs[i]):
+                raise _Wrong("memory", f"input {i} was overwritten")
+        if not _same(v, kept):
+            raise _Wrong("memory", "the cotangent was overwritten")
+        if not _same(np.asarray(output), z):
+            raise _Wrong("memory", "the output changed in the backward pass, or from run to run")
+
+    def _unaliased(self, found: Sequence[Array | None], others: Sequence[Array]) -> None:
+        own = [(i, g) for i, g in zip(self.share, found, strict=True) if g is not None and g.size]
+        for place, (i, g) in enumerate(own):
+            if any(np.shares_memory(g, other) for other in others):
+                raise _Wrong(
+                    "memory",
+                    f"the gradient of input {i} shares memory with the cotangent or an input",
+                )
+            for j, h in own[:place]:
+                if i != j and np.shares_memory(g, h):
+                    raise _Wrong("memory", f"the gradients of inputs {j} and {i} share memory")
+
+    def _linear(self, v: Array, gradients: Sequence[Array]) -> None:
+        doubled, zeroed = self.gradients(2 * v), self.gradients(0 * v)
+        for i, g, twice, zero in zip(self.leaves, gradients, doubled, zeroed, strict=True):
+            # Powers of two scale exactly, so a linear rule doubles to the last bit or nearly so.
+            with np.errstate(all="ignore"):
+                known = np.isfinite(g) & np.isfinite(twice)
+                off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g))
+            if off.any():
+                raise _Wrong(
+                    "linear", f"not linear in the cotangent: vjp(2v) is not 2 vjp(v), input {i}"
+                )
+            if np.any(zero != 0) and np.isfinite(g).all():
+                raise _Wrong("linear", f"a cotangent of zero gives a gradient for input {i}")
+
+    def _slack(self, x: Array) -> float:
+        return max(self.floor, 16 * float(np.finfo(x.dtype).eps))
+
+    def _strided(self, v: Array, gradients: Sequence[Array]) -> None:
+        """Other memory layouts of the same numbers must give the same gradients."""
+        if not any(np.ndim(self.inputs[i]) for i in self.leaves):
+            return
+        spread = [_strided_copy(x) for x in self.at()]
+        again = self.gradients(_strided_copy(v), spread)
+        for i, g, h in zip(self.leaves, gradients, again, strict=True):
+            if g.shape != h.shape or not _close(g, h, self._slack(g)):
+                raise _Wrong(
+                    "layout", f"strided copies of the inputs change the gradient of input {i}"
+                )
+
+    def _shared(self, v: Array) -> None:
+        """One leaf in two positions gets the sum of both gradients."""
+        pair = self._twins()
+        if pair is None:
+            return
+        i, j = pair
+        inputs = list(self.inputs)
+        inputs[j] = np.array(inputs[i])
+        apart = Check(self.f, self.library, inputs, self.share, Report(""), floor=self.floor)
+        share = [i if k == j else k for k in self.share]
+        as_one = Check(self.f, self.library, inputs, share, Report(""), floor=self.floor)
+        if not np.isfinite(apart.forward(apart.at())).all():
+            return
+        two, one = apart.gradients(v), as_one.gradients(v)
+        expected = two[apart.leaves.index(i)] + two[apart.leaves.index(j)]
+        size = np.abs(two[apart.leaves.index(i)]) + np.abs(two[apart.leaves.index(j)])
+        got = one[as_one.leaves.index(i)]
+        if not np.isfinite(expected).all():
+            return
+        if got.shape != expected.shape or np.any(np.abs(got - expected) > self._slack(got) * size):
+            raise _Wrong(
+                "accumulation",
+                f"inputs {i} and {j} as one array do not get the sum of both gradients",
+            )
+
+    def _twins(self) -> tuple[int, int] | None:
+        for place, j in enumerate(self.leaves):
+            for i in self.leaves[:place]:
+                x, y = self.inputs[i], self.inputs[j]
+                if x.shape == y.shape and x.dtype == y.dtype:
+                    return i, j
+        return None
+
+    # ---- the number -------------------------------------------------------------------------
+    def _along_a_direction(self, v: Array, z: Array, gradients: Sequence[Array]) -> None:
+        start = self.at()
+        directions = [random_direction(x, self.rng) for x in start]
+        dtype = precision(*start, z)
+        pairs = [_dot(g, u) for g, u in zip(gradients, directions, strict=True)]
+        analytic, magnitude = sum(p[0] for p in pairs), sum(p[1] for p in pairs)
+
+        def along(us: Sequence[Array]) -> Callable[[float], Array]:
+            def phi(t: float) -> Array:
+                moved = [
+                    np.asarray(x + np.asarray(t * u, x.dtype))
+                    for x, u in zip(start, us, strict=True)
+                ]
+                return self.forward(moved).astype(np.float64).reshape(-1)
+
+            return phi
+
+        phi = along(directions)
+        flat = v.astype(np.float64).reshape(-1)
+        here = z.astype(np.float64).reshape(-1)
+        # Four mantissas the second time: one ladder's wrong claim must not become an accusation.
+        for ladders in (1, 4):
+            found = (
+                ladder(phi, dtype=dtype, noise=self.noise, start=here)
+                if ladders == 1
+                else replicated_ladder(phi, ladders, dtype=dtype, noise=self.noise)
+            )
+            low, high, error, kink = _weighed(flat, found)
+            size = magnitude + abs(low) + abs(high)
+            tolerance = error + max(self.floor, 32 * float(np.finfo(dtype).eps)) * size
+            if kink and self.kink == "reject":
+                raise _Skipped("the point is a kink")
+            if kink and self.kink == "error":
+                raise _Wrong("kink", "the function has no derivative here")
+            if np.isfinite(analytic) and low - tolerance <= analytic <= high + tolerance:
+                self.report.status = "kink" if kink else "ok"
+                # Where the gradient vanishes, the tolerance is seen against the value's own size.
+                lengths = [float(np.abs(u).sum()) for u in directions]
+                self.report.resolution = tolerance / (max(magnitude, _dot(v, z)[1]) or sum(lengths))
+                return
+        if not self._linear_in_the_direction(along, directions, flat, dtype):
+            raise _Skipped("the directional derivative is not linear, so there is no gradient here")
+        self.report.observations += [] if localisable(start) else ["too many entries to localise"]
+        leaves = zip(self.leaves, start, gradients, strict=True)
+        mismatches = localised(
+            lambda *xs: self.forward(xs), list(leaves), v, z, floor=self.floor, noise=self.noise
+        )
+        if not mismatches:
+            mismatches = [_unlocalised(analytic, low - tolerance, high + tolerance, kink=kink)]
+        worst = mismatches[0]
+        who = "several inputs at once" if worst.input < 0 else f"input {worst.input}"
+        raise _Wrong(worst.kind, f"{who}, {worst.kind}", mismatches)
+
+    def _linear_in_the_direction(
+        self, along: Callable[..., Any], first: Sequence[Array], v: Array, dtype: np.dtype[Any]
+    ) -> bool:
+        """Whether D(u + w) = D(u) + D(w).
+
+        A median of three equal numbers is smooth along every line and yet has no gradient.
+        """
+        rng = np.random.default_rng(self.report.seed + 1)
+        second = [random_direction(x, rng) for x in self.at()]
+        both = [u + w for u, w in zip(first, second, strict=True)]
+
+        def project(us: Sequence[Array]) -> Callable[[float], Array]:
+            phi = along(us)
+            return lambda t: np.atleast_1d((v * phi(t)).sum())
+
+        one, two, three = (
+            replicated_ladder(project(us), 2, dtype=dtype, noise=self.noise)
+            for us in (first, second, both)
+        )
+        if not (one.smooth and two.smooth and three.smooth):
+            return True
+        gap = abs(float(three.value[0] - one.value[0] - two.value[0]))
+        size = abs(float(one.value[0])) + abs(float(two.value[0]))
+        error = float(one.error[0] + two.error[0] + three.error[0])
+        return gap <= error + self.floor * size
+
+
+def _weighed(v: Array, d: Derivative) -> tuple[float, float, float, bool]:
+    """``v . D`` as an interval, the bound of its ends, and whether a kink takes part.
+
+    Raises
+    ------
+    _Skipped
+        If an element that counts has no claim.
+    """
+    kink = d.status == Status.KINK
+    counts = v != 0
+    with np.errstate(all="ignore"):
+        ends = v * d.left, v * d.right
+        low = np.where(kink, np.minimum(*ends), v * d.value)
+        high = np.where(kink, np.maximum(*ends), v * d.value)
+        error = np.abs(v) * np.where(kink, np.maximum(d.left_error, d.right_error), d.error)
+    if np.any(counts & (d.status == Status.EDGE)):
+        raise _Skipped("the point is on the edge of the domain")
+    if not np.isfinite(error[counts]).all():
+        raise _Skipped("no step tells the slope from noise here")
+    return (
+        float(low[counts].sum()),
+        float(high[counts].sum()),
+        float(error[counts].sum()),
+        bool(np.any(kink & counts)),
+    )
+
+
+def _unlocalised(analytic: float, low: float, high: float, *, kink: bool) -> Mismatch:
+    """A mismatch that shows along the direction but in no single coordinate."""
+    kind = "kink" if kink else "formula"
+    story = "no single coordinate shows it, only moving several at once"
+    middle, error = (low + high) / 2, (high - low) / 2
+    return Mismatch(-1, (), (), analytic, middle, error, 1, 1, kind, story)
+
+
+def _same(a: Array, b: Array) -> bool:
+    return np.array_equal(a, b, equal_nan=True)
+
+
+def _close(a: Array, b: Array, slack: float) -> bool:
+    with np.errstate(all="ignore"):
+        near = np.abs(a - b) <= slack * (np.abs(a) + np.abs(b).max(initial=0))
+    return bool(np.all(near | (a == b) | (np.isnan(a) & np.isnan(b))))
+
+
+def _strided_copy(x: Array) -> Array:
+    """The same numbers, reversed in memory and two apart."""
+    if x.ndim == 0:
+        return x.copy()
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    view = wide[..., ::2][..., ::-1]
+    view[...] = x
+    return view
+
+
+def _shape_story(i: int, got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    story = f"the gradient of input {i} has shape {got}, the input {wanted}"
+    if len(got) == len(wanted) and sorted(got) == sorted(wanted):
+        return f"{story}: the axes are in another order"
+    if np.prod(got, dtype=int) == np.prod(wanted, dtype=int):
+        return f"{story}: an axis of length 1 was lost or added"
+    if len(got) >= len(wanted):
+        return f"{story}: a broadcast was not summed away"
+    return story

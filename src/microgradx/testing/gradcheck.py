@@ -1,0 +1,207 @@
+"""`gradcheck`: is this gradient right? With a tolerance that is derived, not guessed.
+
+One random direction ``u`` and one random cotangent ``v`` are drawn; the rule's ``(v J) . u`` must
+lie within the bound of the numeric ``v . (J u)``, and at a kink between the one-sided derivatives.
+Around it stand the invariants that no number shows: shapes, dtypes, linearity, memory. Only after
+a failure is the numeric gradient taken coordinate by coordinate, to say where and what.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from microgradx.errors import UnsupportedError
+from microgradx.testing.adapters import Handwritten, adapter_for, library_named
+from microgradx.testing.check import FLOOR, INVARIANTS, Check
+from microgradx.testing.protocol import is_differentiable
+from microgradx.testing.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from microgradx.testing.protocol import Adapter
+
+__all__ = ["INVARIANTS", "check_vjp", "gradcheck"]
+
+
+def gradcheck(
+    f: Callable[..., Any],
+    *inputs: Any,
+    order: Literal[1, 2] = 1,
+    cotangent: Any = None,
+    reference: Callable[..., Any] | None = None,
+    kink: Literal["interval", "reject", "error"] = "interval",
+    invariants: Collection[str] = INVARIANTS,
+    adapter: str | Adapter | None = None,
+    seed: int = 0,
+    noise: float = 0.0,
+    floor: float = FLOOR,
+    raises: bool = True,
+    name: str | None = None,
+) -> Report:
+    """Check the gradient of `f` against differences with a bound.
+
+    Parameters
+    ----------
+    f : callable
+        Maps the inputs to one array or number of the library it is written for: microgradx,
+        PyTorch, JAX, autograd or MyGrad.
+    *inputs : array_like or tensors
+        Where to check. Floating arrays are differentiated, all else is held fixed. Python floats
+        without an array beside them are differentiated too, and run `f` over Values. The same
+        array passed twice is the same leaf twice.
+    order : {1, 2}, optional
+        2 checks the gradient of the gradient, as a function of the inputs and the cotangent.
+    cotangent : array_like, optional
+        Of the shape of ``f(*inputs)``; by default random, of magnitude 0.5 to 1.5.
+    reference : callable, optional
+        The same function on plain arrays: values must agree, and be finite where its are.
+    kink : {"interval", "reject", "error"}, optional
+        Where the function has no derivative: accept anything between the one-sided derivatives,
+        skip, or fail.
+    invariants : collection of str, optional
+        Which of `INVARIANTS` to check: ``alias`` (gradients own their memory), ``frozen`` (rules
+        write into nothing they are given), ``linear`` (in the cotangent), ``shared`` (one leaf in
+        two positions gets the sum), ``strided`` (memory layout does not matter), ``twice``
+        (a second backward pass gives the same).
+    adapter : str or Adapter, optional
+        The library, if it cannot be recognised.
+    seed : int, optional
+        Of the random direction and cotangent.
+    noise : float, optional
+        Relative noise of `f`, if greater than rounding (a GPU's, for example).
+    floor : float, optional
+        Relative slack for the rounding of the analytic side.
+    raises : bool, optional
+        False returns a report of the failure instead of raising.
+    name : str, optional
+        What messages call `f`.
+
+    Returns
+    -------
+    Report
+        How it went, and how strong the pass was (``resolution``).
+
+    Raises
+    ------
+    GradientError
+        If the gradient is wrong; its text says where, how much, and what it looks like.
+    UnsupportedError
+        If `f` returns nothing that carries a gradient.
+
+    Examples
+    --------
+    >>> from microgradx import Tensor
+    >>> report = gradcheck(lambda x, y: (x * y).tanh(), [[0.5], [-2.0]], [1.0, 3.0])
+    >>> report.status, bool(report.resolution < 1e-8)
+    ('ok', True)
+    """
+    unknown = set(invariants) - INVARIANTS
+    if unknown or order not in (1, 2) or kink not in {"interval", "reject", "error"}:
+        raise UnsupportedError(
+            "gradcheck",
+            f"no such choice: {sorted(unknown) or (order, kink)}",
+            f"Invariants are {sorted(INVARIANTS)}, order is 1 or 2",
+        )
+    arrays, share = _prepared(inputs)
+    name = str(name or getattr(f, "__name__", type(f).__name__))
+    if adapter is None:
+        library = adapter_for(f, inputs, arrays)
+    else:
+        library = library_named(adapter) if isinstance(adapter, str) else adapter
+    report = Report(name, adapter=library.name, seed=seed, order=order)
+    check = Check(f, library, arrays, share, report, floor=floor, noise=noise, kink=kink)
+    if order == 2:  # noqa: PLR2004
+        check = check.of_the_gradient()
+    return check.run(cotangent, reference, frozenset(invariants), raises=raises)
+
+
+def check_vjp(
+    forward: Callable[..., Any],
+    vjp: Callable[..., Any],
+    *inputs: Any,
+    cache: bool = False,
+    cotangent: Any = None,
+    reference: Callable[..., Any] | None = None,
+    kink: Literal["interval", "reject", "error"] = "interval",
+    invariants: Collection[str] = INVARIANTS,
+    seed: int = 0,
+    floor: float = FLOOR,
+    raises: bool = True,
+    name: str | None = None,
+) -> Report:
+    """Check a hand-written gradient in plain NumPy: a forward function and its vjp.
+
+    Parameters
+    ----------
+    forward : callable
+        ``(*inputs) -> z``, or ``-> (z, cache)``.
+    vjp : callable
+        ``(g, *inputs) -> gradients``, or ``(g, cache) -> gradients``: one for each input, or one
+        for each floating input; a single one need not be in a tuple.
+    *inputs : array_like
+        Where to check. Integer inputs (labels, indices) are held fixed.
+    cache : bool, optional
+        Whether `forward` returns a cache that `vjp` takes instead of the inputs.
+    cotangent, reference, kink, invariants, seed, floor, raises, name
+        As for `gradcheck`.
+
+    Returns
+    -------
+    Report
+        How it went.
+
+    Raises
+    ------
+    GradientError
+        If the vjp is wrong.
+
+    Examples
+    --------
+    >>> check_vjp(np.sin, lambda g, x: g * np.cos(x), [0.5, 2.0]).status
+    'ok'
+    >>> print(check_vjp(np.sin, lambda g, x: g * np.sin(x), [0.5], raises=False).kind)
+    formula
+    """
+    arrays, share = _prepared(inputs)
+    name = str(name or getattr(vjp, "__name__", "vjp"))
+    library = Handwritten(vjp, cache=cache)
+    report = Report(name, adapter=library.name, seed=seed)
+    check = Check(forward, library, arrays, share, report, floor=floor, kink=kink)
+    return check.run(cotangent, reference, frozenset(invariants), raises=raises)
+
+
+def _prepared(inputs: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """Inputs as arrays and constants, and for each position the first one with the same object."""
+    arrays, share = [], []
+    numbers = all(isinstance(x, int | float) or not _is_floating(x) for x in inputs)
+    for i, x in enumerate(inputs):
+        # Beside arrays a Python float is a constant, as it is in NumPy; alone it is a Value.
+        arrays.append(x if isinstance(x, float) and not numbers else _as_array(x))
+        twins = [j for j in range(i) if inputs[j] is x and is_differentiable(arrays[i])]
+        # Equal small numbers are one object in Python; only arrays are shared on purpose.
+        share.append(twins[0] if twins and not isinstance(x, float) else i)
+    return arrays, share
+
+
+def _is_floating(x: Any) -> bool:
+    kind = getattr(np.asarray(x) if isinstance(x, list) else x, "dtype", None)
+    return "float" in str(kind)
+
+
+def _as_array(x: Any) -> Any:
+    if isinstance(x, float | np.floating):
+        return np.asarray(x)
+    if isinstance(x, list):
+        return np.array(x)
+    if isinstance(x, bool | int | str | tuple | np.ndarray | np.integer | None | slice):
+        return x
+    if hasattr(x, "detach"):
+        x = x.detach()
+    if hasattr(x, "numpy"):
+        return np.array(x.numpy())
+    if hasattr(x, "data") and not callable(x.data):
+        return np.asarray(x.data)
+    return np.asarray(x) if hasattr(x, "__array__") else x

@@ -1,0 +1,215 @@
+"""What a check found: `Report`, and the error whose text is written from it when read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx.errors import GradcheckError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["WEAK", "GradientError", "Mismatch", "Report"]
+
+WEAK = 1e-4  # a pass whose tolerance is above this part of the gradient says little
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One input whose gradient is wrong.
+
+    Attributes
+    ----------
+    input : int
+        Position of the argument; -1 if no single input can be blamed.
+    shape : tuple of int
+        Its shape.
+    index : tuple of int
+        The element with the worst error, in units of its bound.
+    analytic, numeric, error : float
+        What the rule says there, what differences say, and their bound.
+    wrong, size : int
+        How many of how many elements disagree.
+    kind, suspicion : str
+        The suspected class of bug, as a word and as a sentence.
+    """
+
+    input: int
+    shape: tuple[int, ...]
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    error: float
+    wrong: int
+    size: int
+    kind: str
+    suspicion: str
+
+
+@dataclass
+class Report:
+    """The outcome of a check.
+
+    Attributes
+    ----------
+    name : str
+        What was checked.
+    status : {"ok", "kink", "skipped", "failed"}
+        ``kink``: passed, between the one-sided derivatives. ``skipped``: nothing could be
+        compared, for the `reason` given.
+    reason : str
+        Why it was skipped, or what failed, in one sentence.
+    kind : str
+        The class of the failure in one word; empty if there is none.
+    resolution : float
+        Tolerance over magnitude: the smallest relative error of the projected gradient that would
+        have been seen. How strong the pass was.
+    evaluations : int
+        Calls of the function.
+    mismatches : list of Mismatch
+        Filled on failure.
+    observations : list of str
+        What else was seen.
+    adapter : str
+        The library.
+    seed : int
+        Of directions and cotangent; the same seed repeats the check.
+    order : int
+        1 for the gradient, 2 for the gradient of the gradient.
+    """
+
+    name: str
+    status: str = "ok"
+    reason: str = ""
+    kind: str = ""
+    resolution: float = 0.0
+    evaluations: int = 0
+    mismatches: list[Mismatch] = field(default_factory=list)
+    observations: list[str] = field(default_factory=list)
+    adapter: str = ""
+    seed: int = 0
+    order: int = 1
+    program: Callable[[], tuple[str, int]] | None = field(default=None, repr=False)
+    inputs: tuple[Any, ...] = field(default=(), repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gradient was compared and agreed."""
+        return self.status in {"ok", "kink"}
+
+    @property
+    def weak(self) -> bool:
+        """Whether it agreed, but a large error would have passed as well."""
+        return self.passed and self.resolution > WEAK
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report as plain data, for machines.
+
+        Returns
+        -------
+        dict
+            Strings, numbers, lists; the reduced program under ``"program"`` on failure.
+        """
+        plain = {
+            key: getattr(self, key)
+            for key in (
+                "name", "status", "reason", "kind", "resolution", "evaluations", "adapter", "seed",
+                "order", "weak", "observations",
+            )
+        }  # fmt: skip
+        plain["mismatches"] = [vars(m) | {"index": list(m.index)} for m in self.mismatches]
+        if self.status == "failed" and self.program is not None:
+            plain["program"] = self.program()[0]
+        return plain
+
+    def message(self) -> str:
+        """Write the whole failure: where, how wrong, suspicion, program, how to run it again.
+
+        Returns
+        -------
+        str
+            One line if the check passed.
+        """
+        if self.status != "failed":
+            note = f": {self.reason}" if self.reason else ""
+            return f"{self.name}: {self.status}{note} (resolution {self.resolution:.1e})"
+        title = "wrong second derivative" if self.order > 1 else "wrong gradient"
+        lines = [f"{self.name}: {title}: {self.reason}"]
+        for m in self.mismatches:
+            lines += _described(m)
+        if self.observations:
+            lines.append(f"  {'also':10} {'; '.join(self.observations)}")
+        lines += self._program_lines()
+        lines.append(
+            f"  {'again':10} gradcheck(f, *inputs, seed={self.seed}), with the inputs above"
+        )
+        return "\n".join(lines)
+
+    def _program_lines(self) -> list[str]:
+        if self.program is not None:
+            source, checks = self.program()
+            if source:
+                title = f"  {'program':10} (reduced in {checks} checks)"
+                return [title, *(f"      {line}" for line in source.splitlines())]
+        if not self.inputs:
+            return []
+        shown = [f"      {name} = {_literal(x)}" for name, x in _named(self.inputs)]
+        return [f"  {'inputs':10}", *shown]
+
+
+def _named(inputs: tuple[Any, ...]) -> list[tuple[str, Any]]:
+    names = "xyw" if len(inputs) <= 3 else ""  # noqa: PLR2004
+    return [(names[i] if names else f"x{i}", x) for i, x in enumerate(inputs)]
+
+
+def _literal(x: Any) -> str:
+    if not isinstance(x, np.ndarray):
+        return repr(x)
+    body = np.array2string(x, separator=", ", floatmode="unique", threshold=64)
+    body = body.replace("\n", "\n" + " " * 19)
+    dtype = "" if x.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{x.dtype.name}"
+    return f"np.array({body}{dtype})"
+
+
+def _described(m: Mismatch) -> list[str]:
+    place = f"index {m.index}: " if m.shape else ""
+    # A bound can be exactly 0; 1e-300 keeps the quotient readable.
+    excess = abs(m.analytic - m.numeric) / max(m.error, 1e-300)
+    error = f"   error / bound = {excess:.1e}" if np.isfinite(excess) else ""
+    who = "the direction as a whole" if m.input < 0 else f"input {m.input}, shape {m.shape}"
+    numeric = f"{m.numeric!r} ± {m.error:.1e}"
+    if m.kind == "kink":
+        numeric, error = f"between {m.numeric - m.error!r} and {m.numeric + m.error!r}", ""
+    lines = [
+        f"  {'where':10} {who}: {place}analytic {m.analytic!r}  numeric {numeric}{error}",
+        f"  {'suspected':10} {m.kind}: {m.suspicion}",
+    ]
+    if m.size > 1:
+        lines.append(f"  {'':10} {m.wrong} of {m.size} entries wrong")
+    return lines
+
+
+class GradientError(GradcheckError):
+    """A gradient that disagrees with the function it belongs to.
+
+    The text is written, and the failing program reduced, only when somebody reads it: a property
+    test that shrinks fails hundreds of times and shows one failure.
+
+    Attributes
+    ----------
+    report : Report
+        Everything that was found, as data.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.name, report.reason)
+        self.report = report
+
+    def __str__(self) -> str:
+        return self.report.message()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return GradientError, (self.report,)
