@@ -98,8 +98,10 @@ def test_hash_seed_and_threads_change_no_bit(tmp_path, few_digits):
     for hash_seed, threads in ((0, 1), (1, 2), (2, 4)):
         out = tmp_path / f"{hash_seed}.npz"
         subprocess.run(
-            [sys.executable, "-m", "microgradx", "digits", "--quiet", "--epochs", "2"]
-            + ["--data", str(few_digits), "--out", str(out)],
+            [
+                *(sys.executable, "-m", "microgradx", "digits", "--quiet", "--epochs", "2"),
+                *("--data", str(few_digits), "--out", str(out)),
+            ],
             env={
                 **os.environ,
                 "PYTHONHASHSEED": str(hash_seed),
