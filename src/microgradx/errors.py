@@ -8,6 +8,7 @@ PyTorch users already catch (``ValueError``, ``TypeError``, ...).
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "AxisError",
     "CaptureError",
     "CheckpointError",
@@ -61,6 +62,10 @@ class MicrogradxError(Exception):
 
 class ShapeError(MicrogradxError, ValueError):
     """Shapes that do not fit together."""
+
+
+class ArgumentError(MicrogradxError, ValueError):
+    """An argument outside its range, or of no known choice."""
 
 
 class AxisError(MicrogradxError, ValueError, IndexError):

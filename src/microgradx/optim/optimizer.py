@@ -1,0 +1,242 @@
+"""What all optimisers share: parameter groups, readable state, `step`, saving and loading."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx.errors import ArgumentError, CheckpointError, UnsupportedError
+from microgradx.graph import tick
+from microgradx.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["Optimizer"]
+
+Array = Any
+FLUSH_EVERY = 100
+"""Steps between two rounds of clearing denormal moments: ufuncs are 44 times slower on them."""
+
+
+class Optimizer:
+    """Base of all optimisers: a subclass writes `_update` for one parameter.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to change; dictionaries are parameter groups with options of their own, such as
+        ``[{"params": head, "lr": 1e-2}, {"params": body}]``.
+    defaults : dict
+        Options of groups that do not set them.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        Each with ``"params"`` and the options. Options are read in every step, so writing
+        ``optimizer.param_groups[0]["lr"]`` changes the learning rate.
+    state : list of dict
+        For each parameter, in the order of the groups, the arrays and numbers it carries over.
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        where = type(self).__name__
+        if isinstance(params, Tensor):
+            raise UnsupportedError(where, "the parameters are a single Tensor", "Pass a list: [w]")
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: list[dict[str, Any]] = []
+        groups = list(params)
+        if not groups:
+            raise ArgumentError(where, "there are no parameters", "Pass model.parameters()")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        """Add parameters with options of their own.
+
+        Parameters
+        ----------
+        group : dict
+            ``"params"`` (a Tensor or several) and any options.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown option, or a parameter that is there already.
+        UnsupportedError
+            If something is no leaf Tensor.
+        """
+        where = type(self).__name__
+        params = group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        for name in group:
+            if name not in self.defaults and name not in {"params", "initial_lr"}:
+                raise ArgumentError(
+                    where, f"it has no option {name!r}", f"Options are {', '.join(self.defaults)}"
+                )
+        known = {id(p) for p in self._parameters()}
+        for p in params:
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                what = (
+                    f"the result of {p.op.name}"
+                    if isinstance(p, Tensor)
+                    else f"a {type(p).__name__}"
+                )
+                raise UnsupportedError(
+                    where, f"a parameter is {what}", "Pass leaf Tensors, such as model.parameters()"
+                )
+            if id(p) in known:
+                raise ArgumentError(where, "a parameter comes twice", "Pass each parameter once")
+            known.add(id(p))
+        full = {
+            "params": params,
+            **self.defaults,
+            **{k: v for k, v in group.items() if k != "params"},
+        }
+        self._check(full)
+        self.param_groups.append(full)
+        self.state.extend({} for _ in params)
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Refuse options out of range."""
+        for name in ("lr", "weight_decay", "eps"):
+            value = group.get(name, 0.0)
+            if not 0 <= value < math.inf:
+                raise ArgumentError(
+                    type(self).__name__, f"{name} is {value}", f"Pass {name} of 0 or more"
+                )
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters; call it before the next ``backward()``."""
+        for p in self._parameters():
+            p.grad = None
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient, once.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Called first, to compute the loss and its gradients anew.
+
+        Returns
+        -------
+        object
+            What `closure` returned, or None.
+        """
+        loss = None if closure is None else closure()
+        states = iter(self.state)
+        for group in self.param_groups:
+            for p, state in zip(group["params"], states, strict=False):
+                g = p._grad  # noqa: SLF001
+                if g is None:
+                    continue
+                x = p._data  # noqa: SLF001
+                if g.__class__ is Tensor:
+                    g = g._data  # noqa: SLF001
+                self._update(x, g, state, group)
+                # The array is overwritten: a graph that still needs the old numbers must notice.
+                p.time = tick()
+        return loss
+
+    def _update(self, x: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change the array `x`, whose gradient is `g`, in place; `g` is left as it is."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on later, with copies of all arrays.
+
+        Returns
+        -------
+        dict
+            ``"state"``: for each parameter's number, a dict of arrays and numbers;
+            ``"param_groups"``: options, with numbers for parameters.
+        """
+        groups, first = [], 0
+        for group in self.param_groups:
+            numbers = list(range(first, first + len(group["params"])))
+            first += len(numbers)
+            groups.append({**group, "params": numbers})
+        state = {
+            i: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in _kept(own)}
+            for i, own in enumerate(self.state)
+            if own
+        }
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Parameters
+        ----------
+        state_dict : dict
+            As `state_dict` gave it.
+
+        Raises
+        ------
+        CheckpointError
+            If it does not fit the parameters. Nothing has been changed then.
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        sizes = [len(group["params"]) for group in state_dict["param_groups"]]
+        own = [len(group["params"]) for group in self.param_groups]
+        if sizes != own:
+            raise CheckpointError(
+                where,
+                f"it has groups of {sizes} parameters, this optimizer {own}",
+                "Build the same model",
+            )
+        loaded: list[dict[str, Any]] = []
+        for i, p in enumerate(self._parameters()):
+            saved = state_dict["state"].get(i, {})
+            for name, value in saved.items():
+                if isinstance(value, np.ndarray) and value.ndim and value.shape != p.shape:
+                    raise CheckpointError(
+                        where,
+                        f"{name} of parameter {i} has shape {value.shape}, the parameter {p.shape}",
+                        "Build the same model",
+                    )
+            loaded.append(
+                {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in saved.items()}
+            )
+        self.state = loaded
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            group.update({k: v for k, v in saved.items() if k != "params"})
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            options = "".join(
+                f"    {name}: {value}\n"
+                for name, value in sorted(group.items())
+                if name != "params"
+            )
+            lines.append(f"Parameter Group {i}\n{options}")
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + ")"
+
+
+def _kept(state: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a saved state holds: all but the working memory."""
+    return [(name, value) for name, value in state.items() if name != "scratch"]
+
+
+def scratch(state: dict[str, Any], like: Array) -> Array:
+    """Working memory of the shape of `like`, kept between steps; what is in it means nothing."""
+    memory = state.get("scratch")
+    if memory is None:
+        memory = state["scratch"] = np.empty_like(like)
+    return memory
+
+
+def flush_denormals(*moments: Array) -> None:
+    """Set numbers too small to matter to 0 (they decay into denormals, and stay there)."""
+    for moment in moments:
+        np.multiply(moment, np.abs(moment) > 1e-30, moment)  # noqa: PLR2004
