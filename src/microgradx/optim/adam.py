@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from microgradx.errors import ArgumentError
-from microgradx.optim.optimizer import FLUSH_EVERY, Array, Optimizer, flush_denormals, scratch
+from microgradx.optim.optimizer import Array, Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,25 +72,43 @@ class Adam(Optimizer):
                 "Pass two numbers from 0 to below 1",
             )
 
-    def _update(self, x: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        memory = scratch(state, x)
-        b1, b2 = group["betas"]
-        if group["weight_decay"]:
-            g = g + np.multiply(x, group["weight_decay"], memory)
-        if "step" not in state:
-            state.update(step=0, exp_avg=np.zeros_like(x), exp_avg_sq=np.zeros_like(x))
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        t = state["step"] = state["step"] + 1
-        np.multiply(m, b1, m)
-        np.add(m, np.multiply(g, 1 - b1, memory), m)
-        np.multiply(v, b2, v)
-        np.multiply(memory, g, memory)
-        np.add(v, np.multiply(memory, (1 - b2) / (1 - b1), memory), v)
-        # The two corrections are taken out of the arrays: one division of the step, one of eps.
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """The two moments."""
+        return "exp_avg", "exp_avg_sq"
+
+    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """Learning rate, betas, eps and weight decay."""
+        return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+
+    @staticmethod
+    def numbers(t: int, *options: float) -> tuple[float, ...]:
+        """Take both corrections out of the arrays: one division of the step, one of eps."""
+        lr, b1, b2, eps, decay = options
         correction = math.sqrt(1 - b2**t)
-        np.add(np.sqrt(v, memory), group["eps"] * correction, memory)
+        step = lr * correction / (1 - b1**t)
+        return b1 / (1 - b1), 1 - b1, b2, 1 - b2, eps * correction, step, decay
+
+    def _update(
+        self,
+        np: Any,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        numbers: tuple[Any, ...],
+    ) -> None:
+        (m, v), (keep_m, new_m, keep_v, new_v, eps, step, decay) = moments, numbers
+        if group["weight_decay"]:
+            g = np.add(np.multiply(x, decay, memory), g, memory)
+        # As (b1 / (1 - b1) m + g) (1 - b1), the first moment needs no room for (1 - b1) g.
+        np.multiply(m, keep_m, m)
+        np.add(m, g, m)
+        np.multiply(m, new_m, m)
+        np.multiply(v, keep_v, v)
+        np.multiply(np.multiply(g, g, memory), new_v, memory)
+        np.add(v, memory, v)
+        np.add(np.sqrt(v, memory), eps, memory)
         np.divide(m, memory, memory)
-        np.multiply(memory, group["lr"] * correction / (1 - b1**t), memory)
+        np.multiply(memory, step, memory)
         np.subtract(x, memory, x)
-        if t % FLUSH_EVERY == 0:
-            flush_denormals(m, v)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgradx import modes
 from microgradx.errors import ArgumentError, CheckpointError, UnsupportedError
 from microgradx.graph import tick
 from microgradx.tensor import Tensor
@@ -22,7 +23,11 @@ FLUSH_EVERY = 100
 
 
 class Optimizer:
-    """Base of all optimisers: a subclass writes `_update` for one parameter.
+    """Base of all optimisers.
+
+    A subclass says which arrays it carries along (`slots`), which numbers change from step to step
+    (`numbers`), and writes `_update` as NumPy calls with ``out``. Nothing else is needed for it to
+    be captured: `_update` is then read once with another ``np`` that writes the calls down.
 
     Parameters
     ----------
@@ -133,6 +138,10 @@ class Optimizer:
             What `closure` returned, or None.
         """
         loss = None if closure is None else closure()
+        mode = modes.current()
+        if mode is not None and mode.tape is not None:
+            mode.tape.optimise(self)
+            return loss
         states = iter(self.state)
         for group in self.param_groups:
             for p, state in zip(group["params"], states, strict=False):
@@ -142,13 +151,54 @@ class Optimizer:
                 x = p._data  # noqa: SLF001
                 if g.__class__ is Tensor:
                     g = g._data  # noqa: SLF001
-                self._update(x, g, state, group)
+                self._advance(x, g, state, group)
                 # The array is overwritten: a graph that still needs the old numbers must notice.
                 p.time = tick()
         return loss
 
-    def _update(self, x: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """Change the array `x`, whose gradient is `g`, in place; `g` is left as it is."""
+    def _advance(self, x: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """One step of one parameter."""
+        slots = self.slots(group)
+        t = 0
+        if slots:
+            t = state["step"] = state.get("step", 0) + 1
+        for slot in slots:
+            if slot not in state:
+                state[slot] = np.zeros_like(x)
+        moments = [state[slot] for slot in slots]
+        numbers = self.numbers(t, *self.options(group))
+        self._update(np, x, g, moments, scratch(state, x), group, numbers)
+        if slots and t % FLUSH_EVERY == 0:
+            flush_denormals(*moments)
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """Names of the arrays that every parameter of `group` carries over; they start as 0."""
+        return ()
+
+    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """The options that `numbers` takes, in its order."""
+        return (group["lr"],)
+
+    @staticmethod
+    def numbers(t: int, *options: float) -> tuple[float, ...]:
+        """What `_update` multiplies with in step `t` (counted from 1); needs ``math`` alone."""
+        raise NotImplementedError
+
+    def _update(
+        self,
+        np: Any,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        numbers: tuple[Any, ...],
+    ) -> None:
+        """Change the array `x`, whose gradient is `g`, in place; `g` is left as it is.
+
+        `memory` is of x's shape, for results in between. Of `group` only what is zero, true or
+        false may decide anything; numbers come in `numbers`.
+        """
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:

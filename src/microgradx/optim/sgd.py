@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from microgradx.errors import ArgumentError
-from microgradx.optim.optimizer import Array, Optimizer, scratch
+from microgradx.optim.optimizer import Array, Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,18 +86,41 @@ class SGD(Optimizer):
                 "SGD", "nesterov needs momentum and no dampening", "Pass momentum=0.9, for example"
             )
 
-    def _update(self, x: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        memory = scratch(state, x)
-        mu, decay = group["momentum"], group["weight_decay"]
-        if decay:
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The velocity, if there is momentum."""
+        return ("momentum_buffer",) if group["momentum"] else ()
+
+    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """Learning rate, momentum, dampening and weight decay."""
+        return group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
+
+    @staticmethod
+    def numbers(t: int, *options: float) -> tuple[float, ...]:
+        """The first velocity is the whole gradient, as in PyTorch."""
+        lr, mu, dampening, decay = options
+        return lr, mu, 1 / mu if mu else 0.0, 1 - dampening if t > 1 else 1.0, decay
+
+    def _update(
+        self,
+        np: Any,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        numbers: tuple[Any, ...],
+    ) -> None:
+        lr, mu, unit, keep, decay = numbers
+        if group["weight_decay"]:
             g = np.add(np.multiply(x, decay, memory), g, memory)
-        if mu:
-            v = state.get("momentum_buffer")
-            if v is None:
-                v = state["momentum_buffer"] = g.copy()
+        if group["momentum"]:
+            (v,) = moments
+            np.multiply(v, mu, v)
+            np.add(v, np.multiply(g, keep, memory) if group["dampening"] else g, v)
+            if group["nesterov"]:
+                # g + mu v as (g / mu + v) mu: g may lie in `memory` already.
+                np.add(np.multiply(g, unit, memory), v, memory)
+                g = np.multiply(memory, mu, memory)
             else:
-                np.multiply(v, mu, v)
-                keep = 1 - group["dampening"]
-                np.add(v, g if keep == 1 else g * keep, v)
-            g = np.add(g, v * mu, memory) if group["nesterov"] else v
-        np.subtract(x, np.multiply(g, group["lr"], memory), x)
+                g = v
+        np.subtract(x, np.multiply(g, lr, memory), x)
