@@ -26,6 +26,15 @@ from microgradx.value import Value
 
 if TYPE_CHECKING:
     from microgradx import autograd, capture, data, drawing, micrograd, nn, optim, testing, train  # noqa: F401
+    from microgradx.drawing import (  # noqa: F401
+        animate,
+        detect_anomaly,
+        draw,
+        draw_dot,
+        explain,
+        trace_lines,
+        why,
+    )
 
 __version__ = "0.1.0"
 
@@ -37,12 +46,13 @@ _ELEMENTWISE = (
 globals().update({name: PRIMITIVES[name] for name in _ELEMENTWISE})
 
 _LAZY_MODULES = ("autograd", "capture", "data", "drawing", "micrograd", "nn", "optim", "symbol", "testing", "train")
-_LAZY_NAMES: dict[str, str] = {}
+_DRAWING = ("animate", "detect_anomaly", "draw", "draw_dot", "explain", "trace_lines", "why")
+_LAZY_NAMES: dict[str, str] = dict.fromkeys(_DRAWING, "microgradx.drawing")
 
 __all__ = [
     "Tensor", "Value", "detect_mutation", "enable_grad", "errors", "grad", "hessian", "hvp",
     "ieee_zeros", "is_grad_enabled", "jacobian", "jvp", "modes", "no_grad", "ops", "primitive",
-    "tensor", "value_and_grad", "vjp", *_ELEMENTWISE, *functions.__all__,
+    "tensor", "value_and_grad", "vjp", *_DRAWING, *_ELEMENTWISE, *functions.__all__,
 ]  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from microgradx.drawing import grouping
@@ -12,11 +13,12 @@ from microgradx.drawing.circuit import circuit
 from microgradx.drawing.formulas import local_formula
 from microgradx.drawing.lanes import lanes
 from microgradx.drawing.modules import collapsed
-from microgradx.drawing.names import caller_frame, names_in, variables_of
+from microgradx.drawing.names import caller_frame, names_in, names_of_arrays, variables_of
 from microgradx.drawing.picture import Drawing
 from microgradx.drawing.snapshot import Snapshot, take
 from microgradx.drawing.tensors import tensors
 from microgradx.drawing.theme import find_theme
+from microgradx.drawing.watching import names_from_lines
 from microgradx.errors import DrawingError, UnsupportedError
 from microgradx.graph import Node, ancestors
 
@@ -28,6 +30,7 @@ __all__ = ["draw", "draw_dot", "trace"]
 STYLES = ("auto", "circuit", "card", "lanes", "tensor", "modules")
 _CIRCUIT_UP_TO = 40
 _MODULE_BOXES = 40
+_LONGEST_ROW, _GAP = 1_500.0, 40.0
 
 
 def draw(
@@ -35,7 +38,7 @@ def draw(
     *more: Any,
     style: str = "auto",
     part: str = "both",
-    direction: str = "LR",
+    direction: str = "auto",
     names: Mapping[str, Any] | str | None = "auto",
     values: bool = True,
     grads: bool = True,
@@ -52,6 +55,7 @@ def draw(
     theme: str = "auto",
     title: str = "",
     engine: str = "auto",
+    fresh: bool = False,
 ) -> Drawing:
     """Draw the computation graph of a result, with its numbers.
 
@@ -67,8 +71,9 @@ def draw(
     part : {"both", "forward", "backward"}
         ``forward`` leaves gradients out; ``backward`` is the lanes style's lower half, or the
         recorded backward graph after ``backward(create_graph=True)``.
-    direction : {"LR", "TB"}
-        Left to right, or top to bottom.
+    direction : {"auto", "LR", "TB"}
+        Left to right, or top to bottom; ``auto`` takes the second for long tensor and module
+        drawings. Lanes always run from left to right.
     names : "auto", None, or dict of str to node
         What unnamed nodes are called: the caller's variables, nothing, or the dictionary's keys.
         A node's own name wins.
@@ -97,6 +102,9 @@ def draw(
         A heading.
     engine : str
         ``auto``, ``built-in``, ``dot``, ``graphviz-pure``, or a path to a Graphviz program.
+    fresh : bool
+        Show the gradients of one backward pass from here with cotangent 1, run on the side,
+        instead of what ``grad`` holds.
 
     Returns
     -------
@@ -122,7 +130,7 @@ def draw(
     roots = _roots((out, *more))
     _choose("style", style, STYLES)
     _choose("part", part, ("both", "forward", "backward"))
-    _choose("direction", direction, ("LR", "TB"))
+    _choose("direction", direction, ("auto", "LR", "TB"))
     _choose("constants", constants, ("inline", "show", "hide"))
     _choose("group_by", group_by, ("auto", "module", "line", "level"))
     look = Look(
@@ -134,10 +142,18 @@ def draw(
     if isinstance(names, Mapping):
         variables = dict(names)
     reached = ancestors(roots)
-    wanted = set(reached)
-    for node in reached.values():
-        wanted.update(id(p) for p in node.parents if not isinstance(p, Node))
-    known = names_in(variables, wanted)
+    known = names_in(variables, reached)
+    constants_in = {
+        id(p): p
+        for node in reached.values()
+        for p in node.parents
+        if type(p).__name__ == "ndarray" and p.size > 1
+    }
+    if constants_in:
+        known |= names_of_arrays(variables, constants_in)
+    if names == "auto":
+        by_age = sorted(reached.values(), key=lambda node: node.time)
+        known = names_from_lines(by_age) | known
     is_large = max_boxes is not None and len(reached) > max_boxes
     needs_terms = contributions or style == "lanes" or part == "backward"
     snapshot = take(
@@ -148,7 +164,8 @@ def draw(
         fmt=fmt,
         constants=constants,
         formula=None if is_large else local_formula,
-        terms=needs_terms or not is_large,
+        terms=needs_terms or fresh or not is_large,
+        fresh=fresh,
     )
     if focus is not None:
         snapshot = _focused(snapshot, focus, radius, known)
@@ -158,6 +175,9 @@ def draw(
         scene = _modules(snapshot, look, variables, group_by, depth, open, max_boxes or 10**9)
     else:
         scene = _scene(style, snapshot, look)
+    if direction == "auto":
+        is_long = style in ("tensor", "modules") and _length(scene) > _LONGEST_ROW
+        scene = replace(scene, direction="TB" if is_long else "LR")
     return Drawing(snapshot, scene, look, found, style=style, engine=engine)
 
 
@@ -244,6 +264,24 @@ def _style(style: str, snapshot: Snapshot, part: str, is_large: bool) -> str:
         return "tensor"
     ops = sum(node.kind == "op" for node in snapshot.nodes)
     return "circuit" if ops <= _CIRCUIT_UP_TO else "card"
+
+
+def _length(scene: Scene) -> float:
+    """How long the scene's longest chain of boxes is, drawn from left to right."""
+    after: dict[str, list[str]] = {}
+    missing = dict.fromkeys(scene.by_key, 0)
+    for wire in scene.wires:
+        after.setdefault(wire.tail, []).append(wire.head)
+        missing[wire.head] += 1
+    ends = {key: scene.by_key[key].width for key in scene.by_key}
+    ready = [key for key, count in missing.items() if not count]
+    for key in ready:
+        for head in after.get(key, ()):
+            ends[head] = max(ends[head], ends[key] + _GAP + scene.by_key[head].width)
+            missing[head] -= 1
+            if not missing[head]:
+                ready.append(head)
+    return max(ends.values(), default=0.0)
 
 
 def _scene(style: str, snapshot: Snapshot, look: Look) -> Scene:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["circuit"]
 
+_WIDEST_IN_CIRCLE = 34.0
+
 
 def circuit(snapshot: Snapshot, look: Look) -> Scene:
     """Draw each value as a piece of wire and each operation as a circle."""
@@ -55,7 +57,8 @@ def circuit(snapshot: Snapshot, look: Look) -> Scene:
 def _circle(record: Record) -> Box:
     role = "backward" if record.depth else "op"
     sign = Text(record.sign, size=15 if len(record.sign) == 1 else 12)
-    return Box(f"{record.key}o", ((Cell((sign,)),),), "circle", role, record.expression)
+    shape = "circle" if sign.width <= _WIDEST_IN_CIRCLE else "pill"
+    return Box(f"{record.key}o", ((Cell((sign,)),),), shape, role, record.expression)
 
 
 def _piece_of_wire(record: Record, look: Look) -> Box:

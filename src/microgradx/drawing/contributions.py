@@ -74,13 +74,15 @@ def pull_slots(node: Any, g: Any, *, ieee: bool = False) -> list[Any]:
         if not ieee and g == 0 and op.guards:
             return [0.0 * g if is_tracked(p) else None for p in parents]
     with np.errstate(all="ignore"):
-        if each is not None:
-            pulled = list(each(g, z, *inputs, **params))
-        else:
-            pulled = [
-                rule(g, z, *inputs, **params) if rule is not None and is_tracked(p) else None
-                for p, rule in zip(parents, rules, strict=True)
-            ]
+        try:
+            pulled = _pulled(each, rules, g, z, inputs, parents, params)
+        except ZeroDivisionError:
+            # Python's floats refuse what NumPy's answer with inf or nan; the engine does the same.
+            numbers = [np.float64(x) if isinstance(x, float) else x for x in inputs]
+            pulled = _pulled(
+                op.array_each, op.array_vjps, np.float64(g), np.float64(z), numbers, parents, params
+            )
+            pulled = [None if c is None else float(c) for c in pulled]
         if arrays:
             guarded = op.guards and not ieee
             pulled = [
@@ -89,6 +91,17 @@ def pull_slots(node: Any, g: Any, *, ieee: bool = False) -> list[Any]:
                 for p, c, a in zip(parents, pulled, inputs, strict=True)
             ]  # fmt: skip
     return [c if is_tracked(p) else None for p, c in zip(parents, pulled, strict=True)]
+
+
+def _pulled(
+    each: Any, rules: Any, g: Any, z: Any, inputs: Any, parents: Any, params: dict[str, Any]
+) -> list[Any]:
+    if each is not None:
+        return list(each(g, z, *inputs, **params))
+    return [
+        rule(g, z, *inputs, **params) if rule is not None and is_tracked(p) else None
+        for p, rule in zip(parents, rules, strict=True)
+    ]
 
 
 def retrace(roots: Sequence[Any], order: Sequence[Any], seeds: Sequence[Any]) -> Backward:

@@ -83,7 +83,7 @@ def lanes(snapshot: Snapshot, look: Look) -> Scene:
 def _forward_box(record: Record, look: Look) -> Box:
     head = [Text(record.name, bold=True)]
     if record.expression:
-        head.append(Text(f" = {shorten(record.expression, 24)}"))
+        head.append(Text(f" = {shorten(record.expression, 30)}"))
     rows = [
         (Cell(tuple(head), cells.fill_of(record)),),
         (cells.value_cell(record, look, "middle"),),
@@ -131,7 +131,8 @@ def _factor(link: Link, look: Look) -> Label:
         return ((Text(shorten(link.formula, 26), "local", SMALL),),) if link.formula else ()
     number = look.number(link.local)
     formula = shorten(link.formula, 22)
-    text = f"×{number}" if not formula or formula == number else f"×{formula} = {number}"
+    formula = f"({formula})" if " " in formula else formula
+    text = f"×{number}" if not formula or link.formula == number else f"×{formula} = {number}"
     return ((Text(text, "local", SMALL),),)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microgradx.graph import Node
@@ -11,18 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from types import FrameType
 
-__all__ = ["caller_frame", "names_in", "variables_of"]
+__all__ = ["caller_frame", "names_in", "names_of_arrays", "variables_of"]
 
-_PACKAGE = __name__.partition(".")[0]
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _LONGEST_LIST = 10_000
+_LARGEST = 1 << 20
 
 
 def caller_frame() -> FrameType | None:
     """The innermost frame that does not belong to this package."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to the caller's names
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module != _PACKAGE and not module.startswith(f"{_PACKAGE}."):
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
             return frame
         frame = frame.f_back
     return None
@@ -40,8 +42,28 @@ def variables_of(frame: FrameType | None) -> dict[str, Any]:
     return {name: thing for name, thing in found.items() if not name.startswith("_")}
 
 
+def names_of_arrays(
+    variables: Mapping[str, Any], arrays: Mapping[int, Any]
+) -> dict[int, str]:
+    """Names of constant arrays, found by their numbers: operations keep copies of small ones."""
+    own = [
+        (path, thing)
+        for name, top in variables.items()
+        for path, _, thing in _reach(name, top, 0)
+        if type(thing).__name__ == "ndarray"
+    ]
+    found: dict[int, str] = {}
+    for key, array in arrays.items():
+        for path, mine in own:
+            same = mine.shape == array.shape and mine.dtype == array.dtype
+            if mine is array or (same and mine.nbytes <= _LARGEST and (mine == array).all()):
+                found[key] = path
+                break
+    return found
+
+
 def names_in(variables: Mapping[str, Any], wanted: Collection[int]) -> dict[int, str]:
-    """Map ``id(node) -> name`` for the wanted nodes (and arrays) found in variables.
+    """Map ``id(node) -> name`` for the wanted nodes found in variables.
 
     Looks into lists, tuples and dictionaries (one level of nesting more), and into objects with
     ``named_parameters()``. The first and shortest path wins.

@@ -15,7 +15,7 @@ _SIGNS = {
     "add": "+", "sub": "−", "mul": "×", "div": "/", "neg": "−", "matmul": "@", "square": "x²",
     "pow": "pow", "total": "Σ", "sum": "Σ", "dot": "w·x + b", "swap": "T", "abs": "|x|",
     "greater": ">", "greater_equal": "≥", "less": "<", "less_equal": "≤", "equal": "=",
-    "not_equal": "≠", "sqrt": "√",
+    "not_equal": "≠", "sqrt": "√", "power_slope": "n·xⁿ⁻¹", "power_log": "xⁿ·ln x",
 }  # fmt: skip
 _INFIX = {"add", "sub", "mul", "div", "matmul", "greater", "less", "equal", "not_equal"}
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -50,6 +50,7 @@ def pretty(text: str) -> str:
             if not out[end : end + 1].isdigit() and out[end : end + 1] != ".":
                 out = out[:at] + digit.translate(_SUPERSCRIPTS) + out[end:]
             at = out.find(f"**{digit}", at + 1)
+    out = out.replace("([", "[").replace("])", "]")
     return "−" + out[1:] if out.startswith("-") else out
 
 
@@ -120,5 +121,19 @@ def params_text(params: dict[str, Any] | None) -> str:
     for name, value in params.items():
         if value is None or value is False:
             continue
-        said.append(clean(shorten(f"{name}={value!r}", 32)))
+        said.append(clean(shorten(f"{name}={_said(value)}", 32)))
     return ", ".join(said)
+
+
+def _said(value: Any) -> str:
+    """A parameter in few characters: arrays by their shape, one axis without its tuple."""
+    if hasattr(value, "shape") and getattr(value, "ndim", 0):
+        return f"array{value.shape}"
+    if isinstance(value, tuple):
+        if len(value) == 1 and isinstance(value[0], int):
+            return str(value[0])
+        return f"({', '.join(map(_said, value))})"
+    if isinstance(value, slice):
+        parts = ["" if v is None else str(v) for v in (value.start, value.stop, value.step)]
+        return ":".join(parts if parts[2] else parts[:2])
+    return repr(value)

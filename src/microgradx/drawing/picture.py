@@ -39,6 +39,10 @@ class Drawing:
     ----------
     graph : Snapshot
         All traced nodes and edges with their numbers: the truth behind the picture.
+    scene : Scene
+        The boxes and wires of this picture.
+    style : str
+        The style that was chosen.
     notes : tuple of str
         What was collapsed, accumulated or given up; also written in the picture.
 
@@ -69,52 +73,58 @@ class Drawing:
     ) -> None:
         self.graph = graph
         self.style = style
-        self._scene, self._look, self._theme, self._engine = scene, look, theme, engine
+        self.scene, self.look = scene, look
+        self._theme, self._engine = theme, engine
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was collapsed, accumulated or given up."""
-        return (*self._scene.notes, *self._placement.notes)
+        return (*self.scene.notes, *self._placement.notes)
 
     @cached_property
     def _placement(self) -> Placement:
         def lay_out(scene: Scene) -> Placement:
             return programs.place(scene, self._engine)
 
-        return place_lanes(self._scene, lay_out) if self.style == "lanes" else lay_out(self._scene)
+        return place_lanes(self.scene, lay_out) if self.style == "lanes" else lay_out(self.scene)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the whole picture, in points."""
+        return page_size(self.scene, self._placement)
 
     @cached_property
     def svg(self) -> str:
         """The picture as one SVG document; the same bytes in every process."""
-        return svg(self._scene, self._placement, self._theme)
+        return svg(self.scene, self._placement, self._theme)
 
     @cached_property
     def dot(self) -> str:
         """DOT text that Graphviz lays out; the lanes style pins every position."""
         pinned = self._placement if self.style == "lanes" else None
-        return str(digraph(self._scene, self._theme, placement=pinned).source)
+        return str(digraph(self.scene, self._theme, placement=pinned).source)
 
     @property
     def html(self) -> str:
         """A page of its own: the picture with a legend, details and highlighting on hover."""
-        return page(self._scene, self.svg, self._scene.title or "Computation graph")
+        return page(self.scene, self.svg, self.scene.title or "Computation graph")
 
     @property
     def mermaid(self) -> str:
         """A Mermaid flowchart of all nodes and edges (at most 480 edges)."""
-        return prose.mermaid(self._scene, self.graph, self._look)
+        return prose.mermaid(self.scene, self.graph, self.look)
 
     @property
     def text(self) -> str:
         """The graph as an indented tree, or a collapsed drawing as a table."""
         if self.style == "modules":
-            return prose.scene_table(self._scene)
-        return prose.tree(self.graph, self._look)
+            return prose.scene_table(self.scene)
+        return prose.tree(self.graph, self.look)
 
     @property
     def json(self) -> str:
         """All nodes and edges with their numbers."""
-        return prose.to_json(self.graph, self._look)
+        return prose.to_json(self.graph, self.look)
 
     def png(self, dpi: float = 96) -> bytes:
         """Render with a Graphviz program.
@@ -135,7 +145,7 @@ class Drawing:
             If no Graphviz program is found; the message has the one command that mends it.
         """
         program = programs.need_program(self._engine, "PNG")
-        longest = max(page_size(self._scene, self._placement))
+        longest = max(self.size)
         dpi = min(dpi, _MOST_PIXELS * 72 / longest)
         return programs.run(
             program, self._pinned(), "-Kneato", "-n2", "-Tpng", f"-Gdpi={dpi:.1f}", "-q"
@@ -157,12 +167,12 @@ class Drawing:
         return programs.run(program, self._pinned(), "-Kneato", "-n2", "-Tpdf", "-q")
 
     def _pinned(self) -> str:
-        return str(digraph(self._scene, self._theme, placement=self._placement).source)
+        return str(digraph(self.scene, self._theme, placement=self._placement).source)
 
     def to_graphviz(self) -> graphviz.Digraph:
         """The drawing as an object of the ``graphviz`` package."""
         pinned = self._placement if self.style == "lanes" else None
-        return digraph(self._scene, self._theme, placement=pinned)
+        return digraph(self.scene, self._theme, placement=pinned)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture to a file; the suffix decides the format.
@@ -213,7 +223,7 @@ class Drawing:
         # image/svg+xml and empty iframes.
         try:
             picture = base64.b64encode(self.svg.encode()).decode()
-            words = escape(clean(self._scene.summary), quote=True)
+            words = escape(clean(self.scene.summary), quote=True)
             html = f'<img alt="{words}" style="max-width:100%" src="data:image/svg+xml;base64,{picture}"/>'
         except DrawingError as error:
             return {"text/plain": f"{self.text}\n{error}"}

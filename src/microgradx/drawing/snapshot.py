@@ -161,8 +161,9 @@ def take(
     part: str = "both",
     fmt: str = ".4g",
     constants: str = "inline",
-    formula: Callable[[Any, int, Sequence[str]], str] | None = None,
+    formula: Callable[[Any, int, Sequence[str], str], str] | None = None,
     terms: bool = True,
+    fresh: bool = False,
 ) -> Snapshot:
     """Copy what the graph of `roots` says.
 
@@ -181,9 +182,11 @@ def take(
     constants : {"inline", "show", "hide"}
         Whether raw numbers stand in the expressions or get boxes of their own.
     formula : callable, optional
-        ``(node, slot, names) -> str``: the local derivative in symbols.
+        ``(node, slot, names, own) -> str``: the local derivative in symbols.
     terms : bool
         Whether to recompute what each edge adds (the cost of a backward pass).
+    fresh : bool
+        Take the gradients from that recomputation, seeded with 1, not from the nodes.
 
     Returns
     -------
@@ -198,8 +201,14 @@ def take(
     ran = any(_is_nonzero(grads[id(root)]) for root in roots) or any(
         _is_nonzero(g) for g in grads.values()
     )
-    seeds = [_seed(root, grads[id(root)], ran) for root in roots]
+    seeds = [_seed(root, grads[id(root)], ran and not fresh) for root in roots]
     passes = retrace(roots, forward, seeds) if terms else Backward()
+    if fresh:
+        grads = {id(node): passes.cotangents.get(id(node)) for node in order}
+        ran = True
+    if recorded:
+        names = _recorded_names(forward, roots, names) | dict(names)
+        grads |= _unreached(order, depths, grads)
     builder = _Builder(names, parameters, fmt, constants, formula, terms)
     for node in order:
         builder.add(node, grads, passes.cotangents, ran, depths, {id(root) for root in roots})
@@ -233,6 +242,30 @@ def _depths(order: Sequence[Node], forward: Sequence[Node]) -> dict[int, int]:
     return {id(node): 1 for node in order if id(node) not in inside}
 
 
+def _recorded_names(
+    forward: Sequence[Node], roots: Sequence[Node], given: Mapping[int, str]
+) -> dict[int, str]:
+    """Call a recorded cotangent ``∂L/∂x`` after the node whose gradient it is."""
+    root = (roots[0].name or given.get(id(roots[0]), "out")) if len(roots) == 1 else "out"
+    found: dict[int, str] = {}
+    for node in forward:
+        name = node.name or given.get(id(node))
+        if isinstance(node._grad, Node) and name:
+            # One node may be the cotangent of several (a sum hands it on): the first name stays.
+            found.setdefault(id(node._grad), f"∂{root}/∂{name}")
+    return found
+
+
+def _unreached(
+    order: Sequence[Node], depths: Mapping[int, int], grads: Mapping[int, Any]
+) -> dict[int, Any]:
+    """No gradient for recorded nodes that no further backward pass has reached."""
+    behind = [node for node in order if depths.get(id(node))]
+    if any(_is_nonzero(grads[id(node)]) for node in behind):
+        return {}
+    return {id(node): None for node in behind}
+
+
 def _is_nonzero(g: Any) -> bool:
     if g is None:
         return False
@@ -255,7 +288,7 @@ class _Builder:
         parameters: frozenset[int],
         fmt: str,
         constants: str,
-        formula: Callable[[Any, int, Sequence[str]], str] | None,
+        formula: Callable[[Any, int, Sequence[str], str], str] | None,
         slopes: bool,
     ) -> None:
         self.slopes = slopes
@@ -398,7 +431,9 @@ class _Builder:
                     None if slope is None else float(slope),
                     ""
                     if self.formula is None or not is_tracked(parent)
-                    else self.formula(node, slot, self.operands[id(node)]),
+                    else self.formula(
+                        node, slot, self.operands[id(node)], self.records[consumer]["name"]
+                    ),
                     None if term is None else facts_of(term),
                     _summed_axes(self.records[producer], node) if arrays else (),
                 )
