@@ -134,7 +134,7 @@ class Value(Node):
         *,
         name: str | None = None,
     ) -> None:
-        self._data = data if data.__class__ is float else _as_data(data)
+        self._data = data if data.__class__ is float else _as_data(data, self)
         self._grad: Any = 0.0
         self.op: Any = None
         self._x: Any = None
@@ -166,7 +166,8 @@ class Value(Node):
         mode = _mode()
         if mode is not None and mode.tape is not None:
             return mode.tape.read(self)
-        return self._data
+        data = self._data
+        return data if data.__class__ is float else _settled(data)
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -180,6 +181,7 @@ class Value(Node):
                 f"this Value is the result of {self.op.name}, so its data follows from its inputs",
                 "Assign to a leaf and compute again, or make a new leaf with Value(number)",
             )
+        _settled(self._data)
         self._data = _as_data(data)
         self.time = tick()
 
@@ -189,7 +191,8 @@ class Value(Node):
         mode = _mode()
         if mode is not None and mode.tape is not None:
             return mode.tape.read_grad(self)
-        return self._grad
+        grad = self._grad
+        return grad if grad.__class__ is float else _settled(grad)
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -197,6 +200,7 @@ class Value(Node):
         if mode is not None and mode.tape is not None:
             mode.tape.write_grad(self, grad)
             return
+        _settled(self._grad)
         self._grad = 0.0 if grad is None else grad if grad.__class__ is Value else _as_data(grad)
 
     @property
@@ -255,10 +259,12 @@ class Value(Node):
         nodes = engine.topological_order(self)
         for node in nodes:
             c = found.get(id(node))
-            if c is not None and node.op is None and (node._grad.__class__ is Value or node._grad):  # type: ignore[attr-defined]
-                c = c + node._grad  # type: ignore[attr-defined]
-            if c is not None or node.op is not None:
-                node._grad = 0.0 if c is None else c  # type: ignore[attr-defined]
+            if node.op is not None:
+                # As numbers: a result that held the graph of its own gradient would be a cycle.
+                node._grad = 0.0 if c is None else c._data  # type: ignore[attr-defined]
+            elif c is not None:
+                old = node._grad  # type: ignore[attr-defined]
+                node._grad = c + old if old.__class__ is Value or old else c  # type: ignore[attr-defined]
 
     def zero_grad(self) -> None:
         """Set ``grad`` back to 0.0."""
@@ -272,7 +278,10 @@ class Value(Node):
         Value
             Not connected to this one.
         """
-        return Value(self._data, name=self.name)
+        mode = _mode()
+        if mode is not None and mode.tape is not None:
+            return Value(self, name=self.name)
+        return Value(self.data, name=self.name)
 
     def item(self) -> Any:
         """The number as a plain Python float (or Fraction)."""
@@ -322,7 +331,7 @@ class Value(Node):
         mode = _mode()
         if mode is not None and mode.tape is not None:
             mode.tape.refuse(self, what)
-        return self._data
+        return _settled(self._data)
 
     def __float__(self) -> float:
         return float(self._guarded("float"))
@@ -361,8 +370,11 @@ class Value(Node):
     __iter__ = None  # so that iterating says "not iterable" instead of calling __getitem__
 
     # ---- engine hooks ----
-    def _state(self) -> tuple[Any, ...]:
-        return self._data, self._grad, self.op, self.name, self._x.__class__ is tuple
+    def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
+        grad = self._grad
+        if memo is not None and grad.__class__ is Value:
+            grad = grad.__deepcopy__(memo)
+        return self._data, grad, self.op, self.name, self._x.__class__ is tuple
 
     @classmethod
     def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Value:
@@ -439,11 +451,22 @@ class Value(Node):
     max, min = None, None  # replaced below
 
 
-def _as_data(data: Any) -> Any:
+def _settled(data: Any) -> Any:
+    """The number itself, where a replayed program has not handed it over yet."""
+    settle = getattr(data, "settle", None)
+    return data if settle is None else settle()
+
+
+def _as_data(data: Any, owner: Value | None = None) -> Any:
     """A number fit to be a Value's data, or an error that says what to do."""
     number = as_number(data)
     if number is NotImplemented:
         if isinstance(data, Value):
+            mode = _mode()
+            if mode is not None and mode.tape is not None and owner is not None:
+                # Inside a captured step an input's number is traced: ``Value(x)`` copies it.
+                mode.tape.copy(owner, data)
+                return data._data
             raise DTypeError("Value", "a Value cannot hold a Value", "Use it as it is, or v.detach()")
         if getattr(data, "shape", None):
             raise DTypeError("Value", f"a Value holds one number, not an array of shape {data.shape}", "Use a Tensor")

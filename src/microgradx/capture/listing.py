@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import inspect
 import keyword
 import math
 import re
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +28,27 @@ class Namer:
         self.given = program.names
         self.taken = {b.name for b in program.buffers} | set(program.tables) | {"np", "build", "state"}
         self.found: dict[View, str] = {}
+        self.regions: list[tuple[str, int, int, str]] = []
 
     def __call__(self, view: View) -> str:
         name = self.found.get(view)
         if name is None:
-            name = self.found[view] = self.unique(self.given.get(view, "t"))
+            name = self.found[view] = self.unique(self.given.get(view) or self._part(view))
         return name
+
+    def _part(self, view: View) -> str:
+        """A name for part of something that has one, or the same in another shape."""
+        if not self.regions:
+            self.regions = sorted(
+                (v.buffer, v.offset, v.offset + v.size, label)
+                for v, label in self.given.items()
+                if v.buffer not in {"w", "mask"}
+            )
+        k = bisect.bisect_right(self.regions, (view.buffer, view.offset, sys.maxsize, "")) - 1
+        if k < 0 or self.regions[k][0] != view.buffer or self.regions[k][2] <= view.offset:
+            return "t"
+        shape = "x".join([str(n) for n in view.shape])
+        return f"{self.regions[k][3]}_{shape}" if shape else self.regions[k][3]
 
     def unique(self, wish: str) -> str:
         """A free identifier as close to `wish` as may be."""

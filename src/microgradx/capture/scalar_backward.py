@@ -14,6 +14,7 @@ import numpy as np
 
 from microgradx.capture import instructing
 from microgradx.capture.program import View, contiguous
+from microgradx.capture.scalar_memory import factors
 
 if TYPE_CHECKING:
     from microgradx.capture.columns import Columns, Event
@@ -226,8 +227,6 @@ class Backward:
 
     def _window(self, index: Ids) -> tuple[View, int, tuple[int, ...]] | None:
         """A view of edge slots: axes of the degree first, then axes of the nodes."""
-        from microgradx.capture.scalar_memory import factors  # noqa: PLC0415
-
         rows, columns = factors(index[:, 0] - index[0, 0]), factors(index[0] - index[0, 0])
         if rows is None or columns is None:
             return None
@@ -235,7 +234,8 @@ class Backward:
             return None
         shape = tuple([n for n, _ in (*rows, *columns)])
         strides = tuple([s for _, s in (*rows, *columns)])
-        return View("v", int(index[0, 0]), shape, strides), len(rows), tuple([n for n, _ in columns])
+        view = View("v", int(index[0, 0]), shape, strides)
+        return view, len(rows), tuple([n for n, _ in columns])
 
     def _sum_family(self, index: Ids, out: View) -> None:
         found = self._window(index)

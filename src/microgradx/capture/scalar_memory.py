@@ -17,7 +17,7 @@ from microgradx.capture.program import Buffer, Instruction, Table, View, contigu
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Memory", "factors"]
+__all__ = ["Memory", "canonical", "factors"]
 
 Positions = Any  # ndarray of int
 
@@ -164,7 +164,7 @@ class Memory:
             strides.append(nest[0][1] if nest else 0)
         if cheap and not self._cheap(positions.shape, positions.size):
             return None
-        return View("v", int(positions.reshape(-1)[0]), positions.shape, tuple(strides))
+        return canonical(View("v", int(positions.reshape(-1)[0]), positions.shape, tuple(strides)))
 
     @staticmethod
     def _cheap(shape: tuple[int, ...], size: int) -> bool:
@@ -234,7 +234,7 @@ class Memory:
                 index = tuple([1 if a == axis else 0 for a in range(len(shape))])
                 strides.append(int(profile[index] - profile.reshape(-1)[0]) if n > 1 else 0)
             first = int(positions.reshape(-1)[0])
-            views.append(View("v", first, (*positions.shape[:-1], *shape), tuple(strides)))
+            views.append(canonical(View("v", first, (*positions.shape[:-1], *shape), tuple(strides))))
         return views, shape
 
     def gathers_for(self, arrays: Sequence[Positions]) -> int:
@@ -272,6 +272,15 @@ class Memory:
             return None
         outer = math.prod(len(p) for p in profiles[:-1])
         return wanted if self._cheap((outer, *_shape(wanted, m)), outer * m) else None
+
+
+def canonical(view: View) -> View:
+    """The same view, its axes of one element with the strides of C order: one view, one name."""
+    strides, step = [], 1
+    for n, s in zip(reversed(view.shape), reversed(view.strides), strict=True):
+        strides.append(step if n == 1 else s)
+        step = strides[-1] * n
+    return view._replace(strides=tuple(reversed(strides)))
 
 
 def _shape(cuts: set[int], m: int) -> tuple[int, ...]:

@@ -1,0 +1,236 @@
+"""`capture`: a step that is traced at its first call and replayed from then on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from microgradx import modes
+from microgradx.capture.arguments import Argument, flatten, stand_ins, structure_of
+from microgradx.capture.pending import Link
+from microgradx.capture.scalar_replay import ScalarReplay
+from microgradx.capture.trace import Backward, Trace
+from microgradx.errors import CaptureError
+from microgradx.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import CodeType
+
+    from microgradx.capture.program import Program
+
+__all__ = ["Captured", "capture"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+PLAIN = (float, int, str, bytes, bool, tuple, frozenset, type(None))
+
+
+class Captured(Generic[P, T]):
+    """A step that replays; see `capture`.
+
+    Attributes
+    ----------
+    programs : list of Program
+        One for each signature in the cache, the latest last.
+    """
+
+    def __init__(
+        self,
+        step: Callable[P, T],
+        *,
+        values: bool = False,
+        check: bool = False,
+        cache: int = 16,
+        threads: int | None = None,
+        products: bool = True,
+    ) -> None:
+        functools.update_wrapper(self, step)
+        self._step = step
+        self._values, self._check, self._threads, self._products = values, check, threads, products
+        self._cache = cache
+        self._plans: OrderedDict[Any, tuple[Any, Callable[[Iterator[Any]], Any]]] = OrderedDict()
+        self._link = Link()
+        self._constants = _constants_of(step)
+        try:
+            self._parameters: list[str] | None = list(inspect.signature(step).parameters)
+        except (TypeError, ValueError):
+            self._parameters = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        mode = modes.current()
+        if mode is not None and mode.tape is not None:
+            return self._step(*args, **kwargs)  # a captured step inside another is part of it
+        signature, leaves = flatten(self._names(args, kwargs), [*args, *kwargs.values()])
+        key = (signature, tuple(kwargs), tuple([read() for read in self._constants]))
+        found = self._plans.get(key)
+        if found is None:
+            found = self._capture(key, signature, leaves, len(args), kwargs)
+        replay, rebuild = found
+        results: list[Any] = replay(leaves)
+        return rebuild(iter(results))  # type: ignore[no-any-return]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def _names(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[str]:
+        known = self._parameters or []
+        given = [known[i] if i < len(known) else f"input{i}" for i in range(len(args))]
+        return [*given, *kwargs]
+
+    def _capture(
+        self, key: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
+    ) -> tuple[Any, Callable[[Iterator[Any]], Any]]:
+        trace = Trace()
+        with trace:
+            built, arguments = stand_ins(signature, leaves, trace, values=self._values)
+            named = dict(zip(kwargs, built[positional:], strict=True))
+            result = self._step(*built[:positional], **named)
+            outputs, rebuild = structure_of(result)
+        plan = self._plan(trace, arguments, outputs)
+        self._plans[key] = plan, rebuild
+        while len(self._plans) > self._cache:
+            self._plans.popitem(last=False)
+        return self._plans[key]
+
+    def _plan(self, trace: Trace, arguments: list[Argument], outputs: list[Any]) -> Any:
+        name = getattr(self._step, "__name__", "step")
+        nodes = [n for a in arguments for n in a.nodes] + outputs
+        nodes += [e.root if isinstance(e, Backward) else e.node for e in trace.events]
+        if not nodes:
+            raise CaptureError(
+                "capture",
+                f"{name} neither takes nor returns nor updates a Value or a Tensor",
+                "Return what it computes",
+            )
+        if any(isinstance(node, Tensor) for node in nodes):
+            from microgradx.capture.tensor import TensorReplay  # noqa: PLC0415 - scalars need none of it
+
+            return TensorReplay(trace, arguments, outputs, name, threads=self._threads)
+        return ScalarReplay(trace, arguments, outputs, name, self._link, products=self._products)
+
+    @property
+    def programs(self) -> list[Program]:
+        """The programs in the cache, the latest last."""
+        return [plan.program for plan, _ in self._plans.values()]
+
+    @property
+    def program(self) -> Program:
+        """The latest program.
+
+        Raises
+        ------
+        CaptureError
+            Before the first call.
+        """
+        if not self._plans:
+            raise CaptureError("capture", "nothing has been captured yet", "Call the step once first")
+        return self.programs[-1]
+
+
+def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
+    """What reads the plain globals and closure cells of a step, to notice when they change."""
+    function = inspect.unwrap(step)
+    code: CodeType | None = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    readers: list[Callable[[], Any]] = []
+    cells = function.__closure__ or ()
+    for cell in cells:
+        try:
+            if isinstance(cell.cell_contents, PLAIN):
+                readers.append(functools.partial(_plain_cell, cell))
+        except ValueError:  # not assigned yet
+            continue
+    scope = function.__globals__
+    codes = [code]
+    for inner in codes:
+        codes.extend(c for c in inner.co_consts if isinstance(c, type(code)))
+        readers += [
+            functools.partial(scope.get, name)
+            for name in inner.co_names
+            if isinstance(scope.get(name), PLAIN)
+        ]
+    return readers
+
+
+def _plain_cell(cell: Any) -> Any:
+    return cell.cell_contents
+
+
+@overload
+def capture(step: Callable[P, T], /) -> Captured[P, T]: ...
+@overload
+def capture(
+    step: Callable[P, T],
+    /,
+    *,
+    values: bool = ...,
+    check: bool = ...,
+    cache: int = ...,
+    threads: int | None = ...,
+    products: bool = ...,
+) -> Captured[P, T]: ...
+@overload
+def capture(
+    *,
+    values: bool = ...,
+    check: bool = ...,
+    cache: int = ...,
+    threads: int | None = ...,
+    products: bool = ...,
+) -> Callable[[Callable[P, T]], Captured[P, T]]: ...
+
+
+def capture(step: Any = None, /, **options: Any) -> Any:
+    """Run a step once, and replay it as NumPy calls from then on.
+
+    Parameters
+    ----------
+    step : callable
+        A Python function of Values, Tensors, numbers and arrays: the forward pass, ``backward()``
+        and the update of parameters, all or any of them.
+    values : bool, optional
+        Let array arguments arrive as nested lists of Values instead of Tensors.
+    check : bool, optional
+        Run the step eagerly beside every replay, and raise at the first instruction that differs.
+    cache : int, optional
+        How many signatures (structure, shapes, dtypes, flags of the arguments) to keep programs
+        for.
+    threads : int, optional
+        BLAS threads during a replay; by default 1 for small steps.
+    products : bool, optional
+        Recognise matrix products among Values; False keeps the step's own order of summation.
+
+    Returns
+    -------
+    Captured
+        Called like `step`. Its ``program`` is the latest `Program`.
+
+    Raises
+    ------
+    CaptureError
+        If the step asks for the truth or the Python value of something that varies, or uses a
+        result computed before it.
+
+    Examples
+    --------
+    >>> import microgradx as mg
+    >>> w = mg.Value(0.0)
+    >>> @mg.capture
+    ... def step(x, y):
+    ...     loss = (w * x - y) ** 2
+    ...     w.grad = 0.0
+    ...     loss.backward()
+    ...     w.data -= 0.1 * w.grad
+    ...     return loss.data
+    >>> [round(step(1.0, 2.0), 3) for _ in range(3)]
+    [4.0, 2.56, 1.638]
+    >>> round(w.data, 3)
+    0.976
+    """
+    if step is None:
+        return lambda function: Captured(function, **options)
+    return Captured(step, **options)
