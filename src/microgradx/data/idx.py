@@ -95,7 +95,7 @@ def _parse(stream: BinaryIO | gzip.GzipFile, where: str, max_bytes: int) -> NDAr
             "this is a web page, not an IDX file",
             "The download was answered by a notice of the server; fetch the file again",
         )
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:  # noqa: PLR2004
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise DataError(
             where,
             f"starts with {magic!r}, which is no IDX magic number",
