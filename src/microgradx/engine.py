@@ -23,7 +23,7 @@ from microgradx.graph import Node, topological_order
 from microgradx.ops.shaping import unbroadcast_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from microgradx.primitive import Primitive
 
@@ -38,27 +38,42 @@ def _title(node: Node) -> str:
     return f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
 
 
+def read_places(node: Any) -> Container[int]:
+    """Which inputs (1, 2, ...) the rules that this node will really run read the numbers of."""
+    op = node.op
+    if op.each is not None or not op.rule_reads:
+        return op.reads  # type: ignore[no-any-return]
+    needed: set[int] = set()
+    for parent, places in zip(node.parents, op.rule_reads, strict=True):
+        if isinstance(parent, Node) and parent.requires_grad:  # type: ignore[attr-defined]
+            needed |= places
+    return needed
+
+
 def refuse_stale(order: Iterable[Node]) -> None:
     """Raise if a rule would read data that was written after the forward pass.
 
     Only reached where some input is younger than its result, which is rare; so it may be slow
-    and exact. Views share their input's memory, hence the set.
+    and exact. Views share their input's memory, hence the table.
     """
-    stale: set[int] = set()
+    stale: dict[int, Node] = {}  # id of a view -> the leaf whose memory it shows
     for node in order:
-        op = node.op
-        if op is None:
+        if node.op is None:
             continue
+        places = read_places(node)
         for i, parent in enumerate(node.parents, 1):
-            if isinstance(parent, Node) and (parent.time > node.time or id(parent) in stale):
-                if i in op.reads:
+            if not isinstance(parent, Node):
+                continue
+            source = stale.get(id(parent), parent)
+            if source is not parent or parent.time > node.time:
+                if i in places:
                     raise DataChangedError(
                         "backward",
-                        f"the data of {_title(parent)} was overwritten after {op.name} had used it",
+                        f"the data of {_title(source)} was overwritten after {node.op.name} had used it",
                         "Run the forward pass again, or overwrite it after backward",
                     )
-                if op.view:
-                    stale.add(id(node))
+                if node.op.view:
+                    stale[id(node)] = source
 
 
 def refuse_moved(node: Any) -> None:

@@ -54,8 +54,8 @@ class Node:
         """Whether no operation made this node."""
         return self.op is None
 
-    def _state(self) -> tuple[Any, ...]:
-        """Everything but the parents, for a copy."""
+    def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
+        """Everything but the parents; with a `memo`, deep copies of it."""
         raise NotImplementedError
 
     @classmethod
@@ -65,19 +65,26 @@ class Node:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         # The default would recurse through the parents, and dies at depth 1000.
-        import copy  # noqa: PLC0415 - keeps `import microgradx` light
-
-        for node in topological_order(self):
+        order = topological_order(self)
+        for node in order:
             if id(node) not in memo:
-                parents = tuple([memo[id(p)] if isinstance(p, Node) else p for p in node.parents])
-                memo[id(node)] = type(node)._restore(copy.deepcopy(node._state(), memo), parents)  # noqa: SLF001
+                parents = tuple(
+                    [
+                        memo[id(p)] if isinstance(p, Node) else p.copy() if hasattr(p, "copy") else p
+                        for p in node.parents
+                    ]
+                )
+                memo[id(node)] = type(node)._restore(node._state(memo), parents)  # noqa: SLF001
+        _rewrite([memo[id(node)] for node in _overwritten(order)])
         return memo[id(self)]
 
     def __copy__(self) -> Any:
         return type(self)._restore(self._state(), self.parents)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _last, ([_row(node) for node in topological_order(self)],)
+        order = topological_order(self)
+        rows = [_row(node) for node in order]
+        return _last, (rows, [_row(node) for node in _overwritten(order)])
 
 
 class _Row:
@@ -114,8 +121,26 @@ def _restore(cls: type[Node], state: tuple[Any, ...], parents: tuple[Any, ...]) 
     return cls._restore(state, parents)  # noqa: SLF001
 
 
-def _last(nodes: list[Node]) -> Node:
+def _last(nodes: list[Node], overwritten: list[Node]) -> Node:
+    _rewrite(overwritten)
     return nodes[-1]
+
+
+def _overwritten(order: list[Node]) -> list[Node]:
+    """The leaves that were written to after they had been used."""
+    found = {
+        id(p): p
+        for node in order
+        for p in node.parents
+        if isinstance(p, Node) and p.op is None and p.time > node.time
+    }
+    return list(found.values())
+
+
+def _rewrite(leaves: list[Node]) -> None:
+    """Mark copies as overwritten too, so that a backward pass through them refuses as before."""
+    for leaf in leaves:
+        leaf.time = tick()
 
 
 def ancestors(roots: Iterable[Node]) -> dict[int, Node]:

@@ -69,14 +69,6 @@ def _globals_of(rule: Callable[..., Any]) -> set[str]:
     return names
 
 
-def _read_by(rules: list[Callable[..., Any]], each: Callable[..., Any] | None) -> Container[int]:
-    """What any of `rules` reads, as a container of places: 0 for z, 1 for the first input."""
-    if each is not None:
-        named = each.__code__.co_argcount - _FIXED
-        return range(named + 1, sys.maxsize)
-    return frozenset().union(*[_reads(rule) for rule in rules])
-
-
 def _reads(rule: Callable[..., Any]) -> set[int]:
     """Which of ``z, *inputs`` a rule reads the numbers of: 0 for z, 1 for the first input, ..."""
     code = rule.__code__
@@ -164,6 +156,7 @@ class Primitive:
         "name",
         "plain",
         "reads",
+        "rule_reads",
         "sample",
         "scalar",
         "singular",
@@ -214,7 +207,10 @@ class Primitive:
         self.float_each = each and over(FLOAT, each)
         self.array_each = each and over(ARRAY, each)
         rules = [rule for rule in (*vjps, each) if rule is not None]
-        self.reads: Container[int] = _read_by(rules, each) if kind != "linear" else ()
+        self.rule_reads = [_reads(rule) if rule and kind != "linear" else set() for rule in vjps]
+        self.reads: Container[int] = set().union(*self.rule_reads)
+        if each is not None and kind != "linear":
+            self.reads = range(each.__code__.co_argcount - _FIXED + 1, sys.maxsize)
         # One or two differentiable inputs and no parameters: the walks' short path.
         self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2 and not any(  # noqa: PLR2004
             rule.__code__.co_kwonlyargcount for rule in rules

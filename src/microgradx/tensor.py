@@ -270,10 +270,12 @@ class Tensor(Node):
         found = engine.cotangents([self], [seed])
         for node in engine.topological_order(self):
             c = found.get(id(node))
-            if c is not None and node.op is None and node._grad is not None:  # type: ignore[attr-defined]
-                c = c + node._grad  # type: ignore[attr-defined]
-            if c is not None or node.op is not None:
-                node._grad = c  # type: ignore[attr-defined]
+            if node.op is not None:
+                # As numbers: a result that held the graph of its own gradient would be a cycle.
+                node._grad = None if c is None else c._data  # type: ignore[attr-defined]
+            elif c is not None:
+                old = node._grad  # type: ignore[attr-defined]
+                node._grad = c + old if old is not None else c  # type: ignore[attr-defined]
 
     def zero_grad(self) -> None:
         """Forget the gradient: set ``grad`` to None."""
@@ -435,8 +437,12 @@ class Tensor(Node):
             raise IndexingError("index", f"{error} (shape {self._data.shape})", "Check the index against the shape") from None
 
     # ---- engine hooks ----
-    def _state(self) -> tuple[Any, ...]:
-        return self._data, self._grad, self.op, self.params, self.name, self._flags & TRACKED
+    def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
+        data, grad = self._data, self._grad
+        if memo is not None:
+            data = data.copy()
+            grad = grad.__deepcopy__(memo) if grad is not None else None
+        return data, grad, self.op, self.params, self.name, self._flags & TRACKED
 
     @classmethod
     def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Tensor:
@@ -468,10 +474,11 @@ class Tensor(Node):
     def _refuse_changed(self) -> None:
         """Raise if what the forward pass used is no longer what the parents hold."""
         engine.refuse_moved(self)
+        places = engine.read_places(self)
         for i, (parent, used) in enumerate(zip(self.parents, self.inputs, strict=True), 1):
             if (
                 isinstance(parent, Tensor)
-                and i in self.op.reads
+                and i in places
                 and parent._data is not used
                 and not np.array_equal(parent._data, used, equal_nan=parent._data.dtype.kind == "f")
             ):

@@ -48,7 +48,7 @@ class Closure:
     __slots__ = ("closure", "name")
 
     array = scalar = float_each = array_each = each = singular = None
-    float_vjps = array_vjps = vjps = sample = ()
+    float_vjps = array_vjps = vjps = sample = rule_reads = ()
     reads = frozenset[int]()
     guards = view = False
     kind, binding, kink, domain = "closure", 4, "", ""
