@@ -188,6 +188,17 @@ def test_a_bomb_is_not_unpacked(tmp_path):
         load_arrays(path)
 
 
+def test_a_member_that_claims_more_than_the_file_holds(tmp_path):
+    content = bytearray(written([("w.npy", ONE)]))
+    size = content.index(b"PK\1\2") + 24  # of the member, in the directory of the zip file
+    assert content[size : size + 4] == len(ONE).to_bytes(4, "little")
+    content[size : size + 4] = (2**31).to_bytes(4, "little")
+    path = tmp_path / "claims.npz"
+    path.write_bytes(sealed(bytes(content)))
+    with pytest.raises(CheckpointError, match="members are larger than the file"):
+        load_arrays(path)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_of_one_name(tmp_path):
     path = tmp_path / "twice.npz"
