@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from microgradx.drawing import grouping
+from microgradx.drawing import grouping, owners
 from microgradx.drawing.cards import cards
 from microgradx.drawing.cells import Look
 from microgradx.drawing.circuit import circuit
@@ -142,7 +142,8 @@ def draw(
     if isinstance(names, Mapping):
         variables = dict(names)
     reached = ancestors(roots)
-    known = names_in(variables, reached)
+    held = owners.parameters_in(variables, reached)
+    known = held | names_in(variables, reached)
     constants_in = {
         id(p): p
         for node in reached.values()
@@ -159,7 +160,7 @@ def draw(
     snapshot = take(
         roots,
         names=known,
-        parameters=grouping.parameters_of(variables, reached),
+        parameters=frozenset(held),
         part=part,
         fmt=fmt,
         constants=constants,
@@ -306,11 +307,14 @@ def _modules(
     names = (opened,) if isinstance(opened, str) else tuple(opened)
     notes: tuple[str, ...] = ("see inside with open=..., depth=... or focus=...",)
     if group_by in ("auto", "module"):
-        spans, owners = grouping.spans_of(variables, snapshot)
-        if spans or owners:
-            paths = grouping.by_modules(snapshot, spans, owners)
+        spans, held = owners.spans_of(variables, snapshot)
+        if spans or held:
+            paths = grouping.by_modules(snapshot, spans, held)
             depth = depth or _best_depth(paths, names)
-            return collapsed(snapshot, paths, look, depth=depth, opened=names, notes=notes)
+            return collapsed(
+                snapshot, paths, look, depth=depth, opened=names, notes=notes,
+                kinds=owners.kinds_of(variables),
+            )  # fmt: skip
     if group_by in ("auto", "line"):
         lines = grouping.lines_of(snapshot)
         if lines:

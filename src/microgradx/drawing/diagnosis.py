@@ -175,7 +175,9 @@ def _shown(data: Any) -> str:
     if data is None:
         return "nothing"
     facts = facts_of(data)
-    return number_text(facts.number) if facts.number is not None else f"norm {number_text(facts.norm)}"
+    return (
+        number_text(facts.number) if facts.number is not None else f"norm {number_text(facts.norm)}"
+    )
 
 
 def _largest(data: Any) -> float:
@@ -224,7 +226,11 @@ def _first_broken_term(passes: Backward, called: Mapping[int, str]) -> list[str]
         g = passes.cotangents[id(node)]
         for slot in range(len(node.parents)):
             term = passes.terms.get((id(node), slot))
-            if term is not None and not math.isfinite(_largest(term)) and math.isfinite(_largest(g)):
+            if (
+                term is not None
+                and not math.isfinite(_largest(term))
+                and math.isfinite(_largest(g))
+            ):
                 return [
                     f"the backward pass made it: the rule of {_made(node, called)} for operand "
                     f"{slot + 1} gives {_shown_bad(term)} at {_operands(node, called)}"

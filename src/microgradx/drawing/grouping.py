@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from microgradx.drawing.watching import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from microgradx.drawing.modules import Path
-    from microgradx.drawing.snapshot import Snapshot
+    from microgradx.drawing.snapshot import Link, Record, Snapshot
 
-__all__ = ["by_levels", "by_lines", "by_modules", "levels"]
+__all__ = ["by_levels", "by_lines", "by_modules", "levels", "lines_of"]
 
 _NAMED_LEAVES_SHOWN = 24
 
@@ -99,51 +101,95 @@ def by_modules(
     snapshot : Snapshot
         The graph.
     spans : list of (start, stop, path)
-        Module calls on the engine's clock, `start` exclusive and `stop` inclusive.
+        Module calls on the engine's clock.
     owners : mapping
         Index of a parameter's node -> path of the module that holds it.
 
     Returns
     -------
     list of tuple of str
-        A path for each node; operations between calls are grouped by gap.
+        A path for each node. Operations outside all calls are grouped by the gap they stand in.
     """
-    starts = sorted(spans, key=lambda span: (span[0], -span[1]))
-    order = sorted((r for r in snapshot.nodes if r.kind == "op"), key=lambda r: r.time)
     paths: list[Path] = [()] * len(snapshot.nodes)
+    ops = sorted((r for r in snapshot.nodes if r.kind == "op"), key=lambda r: r.time)
+    if spans:
+        _by_spans(paths, ops, sorted(spans, key=lambda span: (span[0], -span[1])))
+    for index, path in owners.items():
+        paths[index] = path
+    if not spans:
+        _by_parameters(paths, ops, snapshot.incoming())
+    _split_gaps(paths, ops)
+    users: dict[int, set[Path]] = {}
+    for link in snapshot.links:
+        users.setdefault(link.producer, set()).add(paths[link.consumer])
+    for r in snapshot.nodes:
+        if r.kind != "op" and r.index not in owners and not r.named:
+            used_by = users.get(r.index, set())
+            paths[r.index] = used_by.pop() if len(used_by) == 1 else ()
+    for i in snapshot.roots:
+        paths[i] = ()
+    return paths
+
+
+def _by_spans(paths: list[Path], ops: list[Record], spans: list[tuple[int, int, Path]]) -> None:
     active: list[tuple[int, int, Path]] = []
-    at, gap = 0, 0
-    between: Counter[str] = Counter()
-    for r in order:
-        while at < len(starts) and starts[at][0] < r.time:
-            active.append(starts[at])
+    at = 0
+    for r in ops:
+        while at < len(spans) and spans[at][0] < r.time:
+            active.append(spans[at])
             at += 1
-            gap += 1
         while active and active[-1][1] < r.time:
             active.pop()
         inside = [span for span in active if span[1] >= r.time]
         if inside:
             paths[r.index] = inside[-1][2]
+
+
+def _by_parameters(paths: list[Path], ops: list[Record], incoming: list[list[Link]]) -> None:
+    """Without a record of calls: who takes a module's parameters belongs to the module."""
+    for r in ops:
+        operands = [link.producer for link in incoming[r.index]]
+        held = {paths[i] for i in operands if paths[i] and i in _leaves(incoming, operands)}
+        if held:
+            paths[r.index] = _common(held)
+        elif len(operands) == 1 and r.op in _ACTIVATIONS:
+            paths[r.index] = paths[operands[0]]
+        elif operands:
+            inner = _common({paths[i] for i in operands})
+            paths[r.index] = inner if len(inner) > 1 and r.op in ("add", "total") else ()
+
+
+_ACTIVATIONS = frozenset({"relu", "tanh", "sigmoid", "exp", "leaky_relu", "softplus"})
+
+
+def _leaves(incoming: list[list[Link]], operands: list[int]) -> set[int]:
+    return {i for i in operands if not incoming[i]}
+
+
+def _common(paths: set[Path]) -> Path:
+    first, *others = paths
+    n = len(first)
+    for other in others:
+        n = min(n, next((i for i, (a, b) in enumerate(zip(first, other, strict=False)) if a != b),
+                        min(len(first), len(other))))  # fmt: skip
+    return first[:n]
+
+
+def _split_gaps(paths: list[Path], ops: list[Record]) -> None:
+    """Group what stands between module calls, gap by gap; the last gap is the loss."""
+    gaps: list[list[Record]] = [[]]
+    for r in ops:
+        if paths[r.index]:
+            if gaps[-1]:
+                gaps.append([])
         else:
-            paths[r.index] = (f"between modules#{gap}",)
-            between[f"between modules#{gap}"] += 1
-    for index, path in owners.items():
-        paths[index] = path
-    last = f"between modules#{gap}"
-    for r in order:
-        if paths[r.index] == (last,) and between[last] > _FEW:
-            paths[r.index] = ("loss#" + str(gap),)
-        elif paths[r.index] and paths[r.index][0] in between and between[paths[r.index][0]] <= _FEW:
-            paths[r.index] = ()
-    consumers: dict[int, Path] = {}
-    for link in snapshot.links:
-        consumers.setdefault(link.producer, paths[link.consumer])
-    for r in snapshot.nodes:
-        if r.kind != "op" and r.index not in owners and not r.named:
-            paths[r.index] = consumers.get(r.index, ())
-    for i in snapshot.roots:
-        paths[i] = ()
-    return paths
+            gaps[-1].append(r)
+    gaps = [gap for gap in gaps if gap]
+    for i, gap in enumerate(gaps):
+        if len(gap) > _FEW:
+            ends = i == len(gaps) - 1 and gap[-1] is ops[-1]
+            for r in gap:
+                paths[r.index] = ("loss" if ends else f"between modules#{i}",)
 
 
 _FEW = 3
@@ -155,21 +201,11 @@ def _without_lonely(paths: list[Path]) -> list[Path]:
     return [path if sizes[path] > 1 else () for path in paths]
 
 
-def spans_of(
-    variables: Mapping[str, Any], snapshot: Snapshot
-) -> tuple[list[tuple[int, int, Path]], dict[int, Path]]:
-    """Module calls and owners of parameters, from the modules among a caller's variables."""
-    del variables, snapshot
-    return [], {}
-
-
-def parameters_of(variables: Mapping[str, Any], reached: Mapping[int, Any]) -> frozenset[int]:
-    """Identities of the nodes that are parameters of a module."""
-    del variables, reached
-    return frozenset()
-
-
 def lines_of(snapshot: Snapshot) -> dict[int, str]:
     """The source lines recorded for a graph, by the engine's clock."""
-    del snapshot
-    return {}
+    found: dict[int, str] = {}
+    for record in snapshot.nodes:
+        line = line_of(record.time) if record.kind == "op" else None
+        if line is not None:
+            found[record.time] = f"{line}: {line.text}" if line.text else str(line)
+    return found

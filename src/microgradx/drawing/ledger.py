@@ -109,7 +109,9 @@ class Explanation:
                 (
                     f"{e.consumer} = {e.expression}",
                     f"∂{self.root}/∂{e.consumer} × ∂{e.consumer}/∂{self.name}",
-                    f"{g} × ({formula}{local})" if formula or local[:1] == "−" else f"{g} × {local}",
+                    f"{g} × ({formula}{local})"
+                    if formula or local[:1] == "−"
+                    else f"{g} × {local}",
                     number_text(e.amount),
                     f"  at {e.line}" if e.line else "",
                 )
@@ -131,7 +133,11 @@ class Explanation:
         lines = [f"{d}: shape {shape_text(self.shape or ())}, norm {number_text(self.total)}"]
         for e in self.entries:
             rule = e.formula or "its rule"
-            note = f"; broadcast, so summed over axis {', '.join(map(str, e.summed))}" if e.summed else ""
+            note = (
+                f"; broadcast, so summed over axis {', '.join(map(str, e.summed))}"
+                if e.summed
+                else ""
+            )
             where = f"  at {e.line}" if e.line else ""
             g = "" if e.cotangent is None else f", ‖g‖ {number_text(e.cotangent)}"
             lines.append(
@@ -139,7 +145,9 @@ class Explanation:
                 f"{rule}{g}{note}{where}"
             )
         if len(self.entries) > 1:
-            lines.append(f"  the sum of {len(self.entries)} arrays has norm {number_text(self.total)}")
+            lines.append(
+                f"  the sum of {len(self.entries)} arrays has norm {number_text(self.total)}"
+            )
         return "\n".join(lines)
 
     @property
@@ -194,7 +202,9 @@ class Explanation:
         return f"$\\displaystyle {self.tex}$"
 
 
-def explain(x: Any, out: Any = None, *, names: Mapping[str, Any] | str | None = "auto") -> Explanation:
+def explain(
+    x: Any, out: Any = None, *, names: Mapping[str, Any] | str | None = "auto"
+) -> Explanation:
     """List the contributions to a gradient: local derivative × incoming cotangent = amount.
 
     Parameters
@@ -274,7 +284,12 @@ def _entry(node: Any, slot: int, g: Any, term: Any, called: Mapping[int, str]) -
     small = np.shape(node.parents[slot]._data)
     large = np.shape(node._data)
     summed: tuple[int, ...] = ()
-    if arrays and node.op.kind in ("elementwise", "linear") and not node.params and not node.op.view:
+    if (
+        arrays
+        and node.op.kind in ("elementwise", "linear")
+        and not node.params
+        and not node.op.view
+    ):
         lead = len(large) - len(small)
         summed = tuple(
             i for i, n in enumerate(large) if i < lead or (n != 1 and small[i - lead] == 1)

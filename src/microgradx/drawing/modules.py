@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from microgradx.drawing import cells
@@ -19,7 +19,7 @@ from microgradx.drawing.numbers import bytes_text, number_text, shape_text
 from microgradx.drawing.scene import SMALL, Box, Cell, Region, Scene, Text, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from microgradx.drawing.snapshot import Record, Snapshot
 
@@ -47,6 +47,7 @@ def collapsed(
     depth: int = 1,
     opened: Collection[str] = (),
     notes: tuple[str, ...] = (),
+    kinds: Mapping[Path, str] | None = None,
 ) -> Scene:
     """Draw groups of nodes as one box each.
 
@@ -64,6 +65,8 @@ def collapsed(
         Further prefixes to open, written with dots.
     notes : tuple of str
         What to state under the picture.
+    kinds : mapping, optional
+        The class of the module of each path, for its heading.
 
     Returns
     -------
@@ -95,8 +98,13 @@ def collapsed(
         group = by_key.get(key_of[i])
         if group is not None and snapshot.nodes[i] not in group.outputs:
             group.outputs.append(snapshot.nodes[i])
-    boxes = [_closed_box(key, group, look) for key, group in by_key.items()]
-    boxes += [card(snapshot.nodes[i], look, compact=not snapshot.has_arrays) for i in alone]
+    boxes = [_closed_box(key, group, look, kinds or {}) for key, group in by_key.items()]
+    for i in alone:
+        record = snapshot.nodes[i]
+        if paths[i] and record.kind == "param":
+            # The outline already says which module it belongs to.
+            record = replace(record, name=record.name.rpartition(".")[2])
+        boxes.append(card(record, look, compact=not snapshot.has_arrays))
     regions = _regions(snapshot, paths, key_of, groups, group_key, is_open)
     hidden = len(snapshot.nodes) - len(alone)
     stated = f"{snapshot.counts()} in {len(boxes)} boxes; {hidden:,} nodes are inside {len(groups)} of them"
@@ -141,7 +149,7 @@ def _merged_wires(
     return wires
 
 
-def _closed_box(key: str, group: _Group, look: Look) -> Box:
+def _closed_box(key: str, group: _Group, look: Look, kinds: Mapping[Path, str]) -> Box:
     ops = [record for record in group.members if record.kind == "op"]
     leaves = [record for record in group.members if record.kind in ("leaf", "param")]
     constants = len(group.members) - len(ops) - len(leaves)
@@ -161,8 +169,11 @@ def _closed_box(key: str, group: _Group, look: Look) -> Box:
         counted.append(text + (f" ({numbers:,} numbers)" if numbers != len(leaves) else ""))
     if constants:
         counted.append(f"{constants:,} constant{'s' * (constants != 1)}")
+    heading = (Text(name, bold=True),)
+    if group.path in kinds:
+        heading += (Text(f" {kinds[group.path]}", "mute", 11),)
     rows: list[tuple[Cell, ...]] = [
-        (Cell((Text(name, bold=True),), "module", span=2),),
+        (Cell(heading, "module", span=2),),
         (Cell((Text(" · ".join(counted), "mute", SMALL),), span=2),),
     ]
     if len(ops) > 1 and shown != name:

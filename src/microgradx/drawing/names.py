@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["caller_frame", "names_in", "names_of_arrays", "variables_of"]
 
-_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _LONGEST_LIST = 10_000
 _LARGEST = 1 << 20
 
@@ -42,9 +42,7 @@ def variables_of(frame: FrameType | None) -> dict[str, Any]:
     return {name: thing for name, thing in found.items() if not name.startswith("_")}
 
 
-def names_of_arrays(
-    variables: Mapping[str, Any], arrays: Mapping[int, Any]
-) -> dict[int, str]:
+def names_of_arrays(variables: Mapping[str, Any], arrays: Mapping[int, Any]) -> dict[int, str]:
     """Names of constant arrays, found by their numbers: operations keep copies of small ones."""
     own = [
         (path, thing)
@@ -65,8 +63,7 @@ def names_of_arrays(
 def names_in(variables: Mapping[str, Any], wanted: Collection[int]) -> dict[int, str]:
     """Map ``id(node) -> name`` for the wanted nodes found in variables.
 
-    Looks into lists, tuples and dictionaries (one level of nesting more), and into objects with
-    ``named_parameters()``. The first and shortest path wins.
+    Looks into lists, tuples and dictionaries, two levels deep. The first and shortest path wins.
     """
     found: dict[int, str] = {}
     depths: dict[int, int] = {}
@@ -90,10 +87,3 @@ def _reach(path: str, thing: Any, depth: int) -> Iterator[tuple[str, int, Any]]:
             for key, item in thing.items():
                 if isinstance(key, (str, int)):
                     yield from _reach(f"{path}[{key!r}]", item, depth + 1)
-    elif hasattr(type(thing), "named_parameters") and not isinstance(thing, type):
-        try:
-            named = list(thing.named_parameters())
-        except Exception:  # noqa: BLE001 - somebody else's object; names are a courtesy
-            return
-        for name, parameter in named:
-            yield f"{path}.{name}", depth + 1, parameter

@@ -90,7 +90,12 @@ def _foot(snapshot: Snapshot, look: Look) -> str:
     outgoing = snapshot.outgoing() if reused else []
     for node in reused[:3]:
         terms = [link.term for link in outgoing[node.index] if link.term is not None]
-        if len(terms) == node.uses and len(terms) > 1 and all(term.number is not None for term in terms) and len(terms) <= 6:  # noqa: PLR2004
+        if (
+            len(terms) == node.uses
+            and len(terms) > 1
+            and all(term.number is not None for term in terms)
+            and len(terms) <= 6
+        ):  # noqa: PLR2004
             numbers = [look.signed(term.number or 0.0) for term in terms]
             foot += f"; {node.name} is used {node.uses} times: {' + '.join(numbers)}"
     return foot

@@ -7,8 +7,10 @@ order and keys are PyTorch's.
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["Module"]
+
+
+_CALLS_KEPT = 1_000
+# Beside the modules, not in them: copies, pickles and state dicts are about what a module is.
+_calls: WeakKeyDictionary[Module, deque[tuple[int, int]]] = WeakKeyDictionary()
 
 
 class Module:
@@ -97,7 +104,18 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output for an input."""
-        return self.forward(*args, **kwargs)
+        start = tick()
+        out = self.forward(*args, **kwargs)
+        _calls.setdefault(self, deque(maxlen=_CALLS_KEPT)).append((start, tick()))
+        return out
+
+    @property
+    def calls(self) -> tuple[tuple[int, int], ...]:
+        """When it was last called: (start, stop) on the clock of the graph's nodes.
+
+        Drawings read from it which module made a node, so that nodes need not carry it.
+        """
+        return tuple(_calls.get(self, ()))
 
     # ---- parts ----
     def named_children(self) -> Iterator[tuple[str, Module]]:
