@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from microgradx.functions import (
+    convolution,
     elementwise,
     joining,
     making,
+    pooling,
     products,
     reductions,
     searching,
@@ -20,10 +22,12 @@ from microgradx.functions import (
     softmaxes,
 )
 from microgradx.functions.arguments import Axis, as_tensor, axes_of  # noqa: F401, TC001
+from microgradx.functions.convolution import *  # noqa: F403
 from microgradx.functions.elementwise import *  # noqa: F403
 from microgradx.functions.joining import *  # noqa: F403
 from microgradx.functions.making import *  # noqa: F403
 from microgradx.functions.making import generator  # noqa: F401
+from microgradx.functions.pooling import *  # noqa: F403
 from microgradx.functions.products import *  # noqa: F403
 from microgradx.functions.products import matmul
 from microgradx.functions.reductions import *  # noqa: F403
@@ -34,7 +38,10 @@ from microgradx.functions.softmaxes import *  # noqa: F403
 from microgradx.ops.elementwise import where
 from microgradx.tensor import Tensor
 
-ROOMS = (elementwise, joining, making, products, reductions, searching, shapes, softmaxes)
+ROOMS = (
+    convolution, elementwise, joining, making, pooling, products, reductions, searching, shapes,
+    softmaxes,
+)  # fmt: skip
 __all__ = [name for room in ROOMS for name in room.__all__]
 
 METHODS = (

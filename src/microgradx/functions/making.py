@@ -85,7 +85,7 @@ def ones(
 
 def _shape_dtype(shape: tuple[Any, ...], dtype: Any) -> tuple[Any, Any]:
     """Split NumPy's ``(shape, dtype)`` from ``(*shape)``."""
-    if len(shape) == 2 and not hasattr(shape[0], "__index__"):  # noqa: PLR2004
+    if len(shape) == 2 and not hasattr(shape[0], "__index__"):
         return tuple(shape[0]), shape[1]
     return (ints(shape) if shape else ()), dtype
 

@@ -123,7 +123,7 @@ def draw_shapes(source: Source, count: int) -> tuple[list[Shape], Shape]:
     shapes = []
     for _ in range(count):
         kept = result[source.choice([0, 0, *range(len(result) + 1)]) :]
-        shapes.append(tuple([1 if source.integer(0, 3) == 3 else n for n in kept]))  # noqa: PLR2004
+        shapes.append(tuple([1 if source.integer(0, 3) == 3 else n for n in kept]))
     return shapes, np.broadcast_shapes(*shapes)
 
 
@@ -147,7 +147,7 @@ def _sampled(source: Source, op: Primitive, shapes: Sequence[Shape]) -> list[Arr
         scale = source.choice(SCALES)
         array = draw_array(source, shape, low, high)
         around_zero = low < 0 < high
-        if (scale < 1 and low < 0.1 < high) or (around_zero and op.kind in {"linear", "bilinear"}):  # noqa: PLR2004 - the range reaches towards 0
+        if (scale < 1 and low < 0.1 < high) or (around_zero and op.kind in {"linear", "bilinear"}):
             array = array * scale
         drawn.append(np.asarray(array))
     return drawn
@@ -177,7 +177,7 @@ def _elementwise(source: Source, op: Primitive) -> OpCall:
     count = len(op.sample)
     shapes, _ = draw_shapes(source, count)
     inputs: list[Any] = list(_sampled(source, op, shapes))
-    if count == 2 and source.integer(0, 4) == 4:  # noqa: PLR2004
+    if count == 2 and source.integer(0, 4) == 4:
         # A Python number is a constant with kernels of its own.
         place = source.integer(0, 1)
         inputs[place] = inputs[place].flat[0].item()
@@ -458,3 +458,6 @@ def draw_call(source: Source, op: Primitive) -> OpCall:
             f'Add one: microgradx.testing.RECIPES["{op.name}"] = lambda source, op: OpCall(...)',
         )
     return _elementwise(source, op)
+
+
+from microgradx.testing import recipes as _recipes  # noqa: E402, F401 - it fills RECIPES, from above

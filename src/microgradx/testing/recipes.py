@@ -1,0 +1,100 @@
+"""Recipes of the larger families: convolutions, pooling, linear algebra.
+
+`calls` imports this last, so that `RECIPES` holds all of them wherever it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx.ops import conv
+from microgradx.testing.calls import RECIPES, OpCall, Source, _sampled, draw_array
+
+if TYPE_CHECKING:
+    from microgradx.primitive import Primitive
+
+__all__: list[str] = []
+
+
+# ---- convolutions -------------------------------------------------------------------------------
+def _geometry(source: Source) -> tuple[dict[str, Any], tuple[int, int], tuple[int, int]]:
+    """Stride, padding and dilation; a kernel and a size that fit them."""
+
+    def pair(low: int, high: int) -> tuple[int, int]:
+        return source.integer(low, high), source.integer(low, high)
+
+    kernel, dilation = pair(1, 3), pair(1, 2)
+    params = {"stride": pair(1, 2), "padding": (pair(0, 1), pair(0, 1)), "dilation": dilation}
+    high, wide = [d * (k - 1) + source.integer(1, 3) for k, d in zip(kernel, dilation, strict=True)]
+    return params, kernel, (high, wide)
+
+
+def _batch(source: Source) -> int:
+    """Few images, or enough for the batch to stand innermost."""
+    return source.choice([1, 2, conv.BATCH])
+
+
+def _conv(source: Source, op: Primitive) -> OpCall:
+    params, kernel, size = _geometry(source)
+    groups = source.choice([1, 1, 2])
+    n, depth, filters = _batch(source), source.integer(1, 2), groups * source.integer(1, 2)
+    x, w = (n, depth * groups, *size), (filters, depth, *kernel)
+    g = (n, filters, *conv.size_after(size, kernel, **params))
+    shapes, shape = {
+        "conv2d": ([x, w], None),
+        "conv2d_input": ([g, w], x),
+        "conv2d_weight": ([x, g], w),
+    }[op.name]
+    if shape is not None:
+        params["shape"] = shape
+    return OpCall(op, tuple(_sampled(source, op, shapes)), {**params, "groups": groups})
+
+
+def _fold(source: Source, op: Primitive) -> OpCall:
+    params, kernel, size = _geometry(source)
+    params["kernel"] = kernel
+    shape = (_batch(source), source.integer(1, 2), *size)
+    if op.name == "unfold":
+        return OpCall(op, tuple(_sampled(source, op, [shape])), params)
+    shown = conv.unfold.array(np.zeros(shape), **params).shape
+    return OpCall(op, tuple(_sampled(source, op, [shown])), {**params, "shape": shape})
+
+
+def _pool(source: Source, op: Primitive) -> OpCall:
+    params, kernel, size = _geometry(source)
+    # A border of -inf wider than half the window would leave windows without an element.
+    params["padding"] = tuple(
+        [
+            tuple([min(p, k // 2) for p in side])
+            for side, k in zip(params["padding"], kernel, strict=True)
+        ]
+    )
+    params["kernel"] = kernel
+    shape = (_batch(source), source.integer(1, 2), *size)
+    x = draw_array(source, shape, -6.0, 6.0)
+    if op.name == "max_pool":
+        return OpCall(op, (x,), params)
+    # Whole numbers as x and z: they only say where the largest elements are.
+    z = conv.max_pool.array(x, **params)
+    moved = draw_array(source, z.shape if op.name == "unpool" else shape, -6.0, 6.0)
+    return OpCall(op, (moved, (x * 8).astype(np.int64), (z * 8).astype(np.int64)), params)
+
+
+def _sum_pool(source: Source, op: Primitive) -> OpCall:
+    params, kernel, size = _geometry(source)
+    del params["dilation"]
+    size = max(size[0], kernel[0]), max(size[1], kernel[1])
+    params["kernel"] = kernel
+    shape = (_batch(source), source.integer(1, 2), *size)
+    if op.name == "sum_pool":
+        return OpCall(op, tuple(_sampled(source, op, [shape])), params)
+    summed = conv.sum_pool.array(np.zeros(shape), **params).shape
+    return OpCall(op, tuple(_sampled(source, op, [summed])), {**params, "shape": shape})
+
+
+RECIPES.update(
+    conv2d=_conv, conv2d_input=_conv, conv2d_weight=_conv, unfold=_fold, fold=_fold,
+    max_pool=_pool, unpool=_pool, repool=_pool, sum_pool=_sum_pool, sum_unpool=_sum_pool,
+)  # fmt: skip
