@@ -289,7 +289,11 @@ class Tensor(Node):
         Tensor
             Untracked; a copy, so that later writes to either leave the other alone.
         """
-        return _constant(self._data.copy(), self.name)
+        constant = _constant(self._data.copy(), self.name)
+        mode = _mode()
+        if mode is not None and mode.watcher is not None:
+            mode.watcher.detached(constant, self)
+        return constant
 
     # ---- reading ----
     @property
