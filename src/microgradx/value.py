@@ -281,7 +281,10 @@ class Value(Node):
         mode = _mode()
         if mode is not None and mode.tape is not None:
             return Value(self, name=self.name)
-        return Value(self.data, name=self.name)
+        leaf = Value(self.data, name=self.name)
+        if mode is not None and mode.watcher is not None:
+            mode.watcher.detached(leaf, self)
+        return leaf
 
     def item(self) -> Any:
         """The number as a plain Python float (or Fraction)."""
