@@ -8,6 +8,7 @@ numbers, arrays for arrays, and differentiable nodes for nodes.
 from __future__ import annotations
 
 import functools
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,8 +52,8 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     return [leaf for leaves, _ in parts for leaf in leaves], rebuild
 
 
-def lift(leaf: Any, where: str) -> Any:
-    """A node that stands for one argument and for nothing else.
+def lift(leaf: Any, where: str, arrays: bool) -> Any:
+    """A node that stands for one argument and for nothing else; numbers among `arrays` too.
 
     A node gets an alias, so that ``grad(lambda y: x * y)(x)`` tells its two xs apart while the
     result still depends on the outer one.
@@ -66,7 +67,7 @@ def lift(leaf: Any, where: str) -> Any:
     if isinstance(leaf, (np.ndarray, np.generic)) and np.ndim(leaf) + isinstance(leaf, np.ndarray):
         return Tensor(leaf, requires_grad=_floating(leaf.dtype, where))
     if value.as_number(leaf) is not NotImplemented:
-        return Value(leaf)
+        return Tensor(float(leaf)) if arrays else Value(leaf)
     raise UnsupportedError(where, f"cannot differentiate with respect to a {type(leaf).__name__}", "Pass numbers, arrays, Values or Tensors, or tuples, lists and dicts of them")
 
 
@@ -77,14 +78,17 @@ def _floating(dtype: np.dtype[Any], where: str) -> bool:
 
 
 def lower(node: Any, original: Any) -> Any:
-    """A result of the kind of the argument it belongs to."""
-    if isinstance(original, Node):
-        return node
+    """A result as raw data, of the kind of the argument it belongs to."""
+    if node.__class__ is Tensor and not isinstance(original, (np.ndarray, np.generic)):
+        return node.item()
     return node._data
 
 
 def _zero(node: Any) -> Any:
     return Value(node._data * 0) if node.__class__ is Value else zeros_like(node, requires_grad=False)
+
+
+_inside: ContextVar[bool] = ContextVar("microgradx_inside_transform", default=False)
 
 
 class _Run:
@@ -98,10 +102,20 @@ class _Run:
         chosen: Any = args[argnums] if isinstance(argnums, int) else tuple([args[p] for p in places])
         self.where = where
         self.originals, self.rebuild = flatten(chosen)
-        # Without a node among the arguments nothing can ask for a second derivative.
-        self.recorded = any(isinstance(leaf, Node) for leaf in self.originals)
+        every = [leaf for arg in args for leaf in flatten(arg)[0]]
+        arrays = any(isinstance(leaf, (Tensor, np.ndarray)) for leaf in every)
+        # Raw data comes back raw, unless somebody may differentiate what comes back: a node is
+        # among the arguments, or this runs inside the function of another transform.
+        self.recorded = _inside.get() or any(isinstance(leaf, Node) for leaf in every)
+        token = _inside.set(True)  # noqa: FBT003
+        try:
+            self._run(f, args, places, argnums, arrays)
+        finally:
+            _inside.reset(token)
+
+    def _run(self, f: Any, args: Any, places: Any, argnums: Any, arrays: bool) -> None:
         with modes.enable_grad():
-            self.nodes = [lift(leaf, where) for leaf in self.originals]
+            self.nodes = [lift(leaf, self.where, arrays) for leaf in self.originals]
             tree = self.rebuild(self.nodes)
             filled = list(args)
             for place, branch in zip(places, [tree] if isinstance(argnums, int) else tree, strict=True):
@@ -126,6 +140,8 @@ class _Run:
 
     def lowered(self, cotangents: list[Any]) -> Any:
         """Cotangents in the structure and kind of the arguments."""
+        if self.recorded:
+            return self.rebuild(cotangents)
         return self.rebuild([lower(c, o) for c, o in zip(cotangents, self.originals, strict=True)])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microgradx.errors import AxisError, ShapeError
+from microgradx.errors import AxisError, UnsupportedError, ShapeError
 from microgradx.ops import indexing
 from microgradx.tensor import Tensor, apply, as_array
 from microgradx.tensor import _constant as constant
@@ -34,6 +34,8 @@ def as_tensor(x: TensorLike, where: str) -> Tensor:
     """`x` as a Tensor: itself, or a constant around an array."""
     if x.__class__ is Tensor:
         return x
+    if x.__class__ is Value:
+        raise UnsupportedError(where, "needs arrays, and a Value is one number", "Use a Tensor")
     if isinstance(x, (list, tuple)) and builtins.any(isinstance(item, Tensor) for item in x):
         return stacked([as_tensor(item, where) for item in x], 0)
     return constant(np.array(as_array(x, where)))
