@@ -75,7 +75,7 @@ def call(function: str, *xs: Any, kind: str = "float64", **keywords: Any) -> Any
     memory = first.memory
     shape = np.broadcast_shapes(*[x.view.shape for x in xs if isinstance(x, Operand)])
     out = memory.work(shape, kind)
-    arguments = [x.view if isinstance(x, Operand) else x for x in xs]
+    arguments = [x.view if isinstance(x, Operand) else memory.constant(x) for x in xs]
     memory.emit(function, *arguments, out, out=out, **keywords)
     return Operand(memory, out, kind, fresh=True)
 
@@ -244,12 +244,15 @@ def _finish(memory: Memory, result: Any, out: View, note: str) -> None:
     if isinstance(result, Operand):
         last = memory.instructions[-1] if memory.instructions else None
         if result.fresh and last is not None and last.writes == result.view and result.kind == "float64":
-            arguments = tuple([out if a is result.view else a for a in last.arguments])
-            memory.instructions[-1] = last._replace(arguments=arguments, writes=out, note=note)
+            memory.instructions[-1] = last.redirected(last.writes, out, note=note)
             return
-        memory.emit("copyto", out, result.view, out=out, note=note)
+        memory.emit("positive" if result.kind == "float64" else "copyto", *_copy(result, out), out=out, note=note)
         return
     memory.emit("copyto", out, float(result), out=out, note=note)
+
+
+def _copy(source: Operand, out: View) -> tuple[View, View]:
+    return (source.view, out) if source.kind == "float64" else (out, source.view)
 
 
 def forward(memory: Memory, name: str, inputs: Sequence[Any], out: View, note: str) -> None:

@@ -82,6 +82,12 @@ class Instruction(NamedTuple):
     note: str = ""  # the primitive, and at backward lines the rule
     keywords: tuple[tuple[str, Any], ...] = ()
 
+    def redirected(self, old: View, new: View, **changes: Any) -> Instruction:
+        """The same call with `new` in the place of `old`, the result included."""
+        arguments = tuple([new if a is old else a for a in self.arguments])
+        keywords = tuple([(k, new if a is old else a) for k, a in self.keywords])
+        return self._replace(arguments=arguments, keywords=keywords, writes=new, **changes)
+
     @property
     def flops(self) -> int:
         """Floating-point operations; copies and gathers count none."""

@@ -238,7 +238,7 @@ class _Planner:
         if source is None:
             source = memory.gather(sources)
         if target is not None:
-            memory.emit("copyto", target, source, out=target, note="new state")
+            memory.emit("positive", source, target, out=target, note="new state")
         else:
             whole = View("v", 0, (-1,), (1,))
             memory.emit("put", whole, memory.table(targets), source, out=whole, note="new state")
@@ -254,15 +254,14 @@ class _Planner:
         row = rows[last]
         exact = row.writes.offset == source.offset and row.writes.size == source.size
         shaped = contiguous(target.buffer, target.offset, row.writes.shape)
-        reads = [a for a in row.arguments if isinstance(a, View) and a != row.writes]
+        reads = [a for a in row.arguments if isinstance(a, View) and a is not row.writes]
         aligned = all(a == shaped or not _touches(a, target) for a in reads)
         later = [a for other in rows[last + 1 :] for a in _views(other)]
         if not exact or not aligned or any(_touches(a, source) or _touches(a, target) for a in later):
             return False
         if any(view and _touches(view, source) for view in (self.outputs, self.finals)):
             return False
-        arguments = tuple([shaped if a == row.writes else a for a in row.arguments])
-        rows[last] = row._replace(arguments=arguments, writes=shaped, note=f"{row.note}, in place")
+        rows[last] = row.redirected(row.writes, shaped, note=f"{row.note}, in place")
         self.memory.call_it(shaped, "state")
         return True
 

@@ -181,7 +181,7 @@ class Backward:
         """Sum over the first axis, in the order of the rows."""
         if len(index) == 1:
             (source,), shape = self.memory.together([index[0]])
-            self.memory.emit("copyto", _shaped(out, shape), source, out=out, note="one edge")
+            self.memory.emit("positive", source, _shaped(out, shape), out=out, note="one edge")
             return
         if len(index) == 2:  # noqa: PLR2004 - one call instead of a gather and a reduction
             (x, y), shape = self.memory.together([index[0], index[1]])

@@ -22,6 +22,8 @@ __all__ = ["Memory", "canonical", "factors"]
 Positions = Any  # ndarray of int
 
 MOST_FACTORS = 3
+NAMED_OUT = frozenset({"maximum", "minimum"})
+"""NumPy 2.4 deprecates a third positional argument for these."""
 STEP = 12e-9
 """Seconds NumPy spends on one step of an outer loop: strided views with short rows pay it."""
 GATHER = 1.3e-9
@@ -82,6 +84,7 @@ class Memory:
         self.initial: list[tuple[int, Any]] = []  # constants: first position, numbers
         self.fixed = 0  # positions below hold constants
         self._ones: dict[int, View] = {}
+        self._constants: dict[bytes, View] = {}
         self._gathers: dict[tuple[bytes, tuple[int, ...]], View] = {}
         self._fresh = itertools.count(1)
         self.zero = self.allocate(1)  # a position that always holds 0
@@ -102,6 +105,14 @@ class Memory:
         first = self.allocate(len(numbers))
         self.initial.append((first, np.asarray(numbers, float)))
         return first
+
+    def constant(self, number: float) -> View:
+        """An array without axes: 0.3 us a call cheaper than a Python number."""
+        key = np.float64(number).tobytes()
+        if key not in self._constants:
+            view = contiguous("v", self.constants(np.array([number])), ())
+            self._constants[key] = self.call_it(view, f"number_{number:g}")
+        return self._constants[key]
 
     def ones(self, count: int) -> View:
         """A vector of ones."""
@@ -135,8 +146,10 @@ class Memory:
     # ---- instructions ----
     def emit(self, function: str, *arguments: Any, out: View, note: str = "", **keywords: Any) -> View:
         """Append one call."""
-        row = Instruction(function, arguments, out, self.phase, note, tuple(keywords.items()))
-        self.instructions.append(row)
+        named = tuple(keywords.items())
+        if function in NAMED_OUT:
+            arguments, named = arguments[:-1], (*named, ("out", out))
+        self.instructions.append(Instruction(function, arguments, out, self.phase, note, named))
         return out
 
     def table(self, array: Any) -> Table:
