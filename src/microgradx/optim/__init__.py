@@ -9,8 +9,22 @@
 Tensor([0.8, 1.6])
 """
 
-from microgradx.optim.adam import Adam
+from microgradx.optim import lr_scheduler
+from microgradx.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from microgradx.optim.adaptive import Adadelta, Adagrad, RMSprop
 from microgradx.optim.optimizer import Optimizer
 from microgradx.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "lr_scheduler",
+]

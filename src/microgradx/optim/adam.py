@@ -1,17 +1,16 @@
-"""Adam: a step size of its own for every number."""
+"""Adam and its relatives: a step size of its own for every number."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from microgradx.errors import ArgumentError
 from microgradx.optim.optimizer import Array, Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
 
 
 class Adam(Optimizer):
@@ -29,6 +28,13 @@ class Adam(Optimizer):
         Keeps the divisor from 0.
     weight_decay : float, optional
         Adds ``weight_decay * w`` to g.
+    amsgrad : bool, optional
+        Divide by the largest v so far [2]_.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range.
 
     Notes
     -----
@@ -40,6 +46,7 @@ class Adam(Optimizer):
     References
     ----------
     .. [1] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    .. [2] S. J. Reddi, S. Kale, S. Kumar, "On the Convergence of Adam and Beyond", ICLR 2018.
 
     Examples
     --------
@@ -51,6 +58,9 @@ class Adam(Optimizer):
     Tensor([0.9, 0.9])
     """
 
+    decoupled = False
+    """Whether weight decay shrinks the weights themselves, as AdamW has it."""
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -58,23 +68,23 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
     ) -> None:
         super().__init__(
-            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+            },
         )
 
-    def _check(self, group: dict[str, Any]) -> None:
-        super()._check(group)
-        if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ArgumentError(
-                type(self).__name__,
-                f"betas are {group['betas']}",
-                "Pass two numbers from 0 to below 1",
-            )
-
-    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
-        """The two moments."""
-        return "exp_avg", "exp_avg_sq"
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The two moments; with amsgrad also the largest second one."""
+        largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
+        return "exp_avg", "exp_avg_sq", *largest
 
     def options(self, group: dict[str, Any]) -> tuple[float, ...]:
         """Learning rate, betas, eps and weight decay."""
@@ -86,7 +96,7 @@ class Adam(Optimizer):
         lr, b1, b2, eps, decay = options
         correction = math.sqrt(1 - b2**t)
         step = lr * correction / (1 - b1**t)
-        return b1 / (1 - b1), 1 - b1, b2, 1 - b2, eps * correction, step, decay
+        return b1 / (1 - b1), 1 - b1, b2, 1 - b2, eps * correction, step, decay, 1 - lr * decay
 
     def _update(
         self,
@@ -98,8 +108,11 @@ class Adam(Optimizer):
         group: dict[str, Any],
         numbers: tuple[Any, ...],
     ) -> None:
-        (m, v), (keep_m, new_m, keep_v, new_v, eps, step, decay) = moments, numbers
-        if group["weight_decay"]:
+        m, v, *largest = moments
+        keep_m, new_m, keep_v, new_v, eps, step, decay, shrink = numbers
+        if group["weight_decay"] and self.decoupled:
+            np.multiply(x, shrink, x)
+        elif group["weight_decay"]:
             g = np.add(np.multiply(x, decay, memory), g, memory)
         # As (b1 / (1 - b1) m + g) (1 - b1), the first moment needs no room for (1 - b1) g.
         np.multiply(m, keep_m, m)
@@ -108,7 +121,308 @@ class Adam(Optimizer):
         np.multiply(v, keep_v, v)
         np.multiply(np.multiply(g, g, memory), new_v, memory)
         np.add(v, memory, v)
+        for top in largest:
+            v = np.maximum(top, v, out=top)
         np.add(np.sqrt(v, memory), eps, memory)
         np.divide(m, memory, memory)
         np.multiply(memory, step, memory)
+        np.subtract(x, memory, x)
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the weights themselves: ``w <- (1 - lr weight_decay) w``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to change, or parameter groups.
+    lr : float, optional
+        The learning rate.
+    betas : tuple of (float, float), optional
+        How much of the two moments is kept in a step.
+    eps : float, optional
+        Keeps the divisor from 0.
+    weight_decay : float, optional
+        Not mixed into the moments, unlike Adam's [1]_.
+    amsgrad : bool, optional
+        Divide by the largest v so far.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> from microgradx import Tensor
+    >>> w = Tensor([1.0])
+    >>> (w * 0.0).sum().backward()
+    >>> AdamW([w], lr=0.1, weight_decay=0.5).step()
+    >>> w
+    Tensor([0.95])
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
+
+
+class Adamax(Optimizer):
+    """Adam with the largest recent gradient instead of the root mean square.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to change, or parameter groups.
+    lr : float, optional
+        The learning rate.
+    betas : tuple of (float, float), optional
+        b1 and b2 below.
+    eps : float, optional
+        Keeps the divisor from 0.
+    weight_decay : float, optional
+        Adds ``weight_decay * w`` to g.
+
+    Notes
+    -----
+    Section 7.1 of the paper on Adam::
+
+        m <- b1 m + (1 - b1) g      u <- max(b2 u, |g| + eps)      w <- w - lr / (1 - b1^t) m / u
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        )
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """The first moment, and the largest gradient."""
+        return "exp_avg", "exp_inf"
+
+    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """Learning rate, betas, eps and weight decay."""
+        return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+
+    @staticmethod
+    def numbers(t: int, *options: float) -> tuple[float, ...]:
+        """The correction of the first moment goes into the step size."""
+        lr, b1, b2, eps, decay = options
+        return b1 / (1 - b1), 1 - b1, b2, eps, lr / (1 - b1**t), decay
+
+    def _update(
+        self,
+        np: Any,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        numbers: tuple[Any, ...],
+    ) -> None:
+        m, u = moments
+        keep_m, new_m, keep_u, eps, step, decay = numbers
+        if group["weight_decay"]:
+            g = np.add(np.multiply(x, decay, memory), g, memory)
+        np.multiply(m, keep_m, m)
+        np.add(m, g, m)
+        np.multiply(m, new_m, m)
+        np.multiply(u, keep_u, u)
+        np.add(np.abs(g, memory), eps, memory)
+        np.maximum(u, memory, out=u)
+        np.multiply(np.divide(m, u, memory), step, memory)
+        np.subtract(x, memory, x)
+
+
+class NAdam(Optimizer):
+    """Adam that looks ahead, with Nesterov's momentum.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to change, or parameter groups.
+    lr : float, optional
+        The learning rate.
+    betas : tuple of (float, float), optional
+        b1 and b2 below.
+    eps : float, optional
+        Keeps the divisor from 0.
+    weight_decay : float, optional
+        Adds ``weight_decay * w`` to g.
+    momentum_decay : float, optional
+        psi below.
+
+    Notes
+    -----
+    With Adam's m and v, ``mu_t = b1 (1 - 0.96^(t psi) / 2)`` and M_t the product of mu_1 to mu_t,
+    the numerator is ``(1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m`` [1]_.
+
+    References
+    ----------
+    .. [1] T. Dozat, "Incorporating Nesterov Momentum into Adam", ICLR workshop 2016.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum_decay": momentum_decay,
+            },
+        )
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+        """The two moments, and working memory."""
+        return "exp_avg", "exp_avg_sq", "_ahead"
+
+    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """Learning rate, betas, eps, weight decay and momentum decay."""
+        tail = group["eps"], group["weight_decay"], group["momentum_decay"]
+        return group["lr"], *group["betas"], *tail
+
+    @staticmethod
+    def numbers(t: int, *options: float) -> tuple[float, ...]:
+        """The momenta of this step and the next, and the product of all so far."""
+        lr, b1, b2, eps, decay, psi = options
+
+        def mu(i: int) -> float:
+            return b1 * (1 - 0.5 * math.pow(0.96, i * psi))
+
+        # After 10,000 factors, each below 1 by at least a ten-thousandth or so, the product is
+        # nothing beside 1, so there is no need to carry it along.
+        product = math.prod(mu(i) for i in range(1, min(t, 10_000) + 1))
+        correction = math.sqrt(1 - b2**t)
+        of_g = lr * correction * (1 - mu(t)) / (1 - product)
+        of_m = lr * correction * mu(t + 1) / (1 - product * mu(t + 1))
+        return b1 / (1 - b1), 1 - b1, b2, 1 - b2, eps * correction, of_g, of_m, decay
+
+    def _update(
+        self,
+        np: Any,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        numbers: tuple[Any, ...],
+    ) -> None:
+        m, v, ahead = moments
+        keep_m, new_m, keep_v, new_v, eps, of_g, of_m, decay = numbers
+        if group["weight_decay"]:
+            g = np.add(np.multiply(x, decay, memory), g, memory)
+        np.multiply(m, keep_m, m)
+        np.add(m, g, m)
+        np.multiply(m, new_m, m)
+        np.multiply(g, of_g, ahead)
+        np.multiply(v, keep_v, v)
+        np.multiply(np.multiply(g, g, memory), new_v, memory)
+        np.add(v, memory, v)
+        np.add(np.multiply(m, of_m, memory), ahead, ahead)
+        np.add(np.sqrt(v, memory), eps, memory)
+        np.subtract(x, np.divide(ahead, memory, memory), x)
+
+
+class RAdam(Adam):
+    """Adam that waits until its second moment is known well enough.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to change, or parameter groups.
+    lr : float, optional
+        The learning rate.
+    betas : tuple of (float, float), optional
+        b1 and b2 below.
+    eps : float, optional
+        Keeps the divisor from 0.
+    weight_decay : float, optional
+        Adds ``weight_decay * w`` to g.
+
+    Notes
+    -----
+    With Adam's m and v, ``R = 2 / (1 - b2) - 1`` and ``r = R - 2 t b2^t / (1 - b2^t)`` [1]_: where
+    r > 5, Adam's step times ``sqrt((r-4) (r-2) R / ((R-4) (R-2) r))``; otherwise
+    ``w <- w - lr m / (1 - b1^t)``.
+
+    References
+    ----------
+    .. [1] L. Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", ICLR 2020.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    @staticmethod
+    def numbers(t: int, *options: float) -> tuple[float, ...]:
+        """The divisor is sqrt(v) + eps where v is known well enough, and 1 before."""
+        lr, b1, b2, eps, decay = options
+        long = 2 / (1 - b2) - 1
+        r = long - 2 * t * b2**t / (1 - b2**t)
+        step, of_v, rest = lr / (1 - b1**t), 0.0, 1.0
+        if r > 5:
+            step *= math.sqrt((r - 4) * (r - 2) * long / ((long - 4) * (long - 2) * r))
+            step *= math.sqrt(1 - b2**t)
+            of_v, rest = 1.0, eps
+        return b1 / (1 - b1), 1 - b1, b2, 1 - b2, of_v, rest, step, decay
+
+    def _update(
+        self,
+        np: Any,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        numbers: tuple[Any, ...],
+    ) -> None:
+        m, v = moments
+        keep_m, new_m, keep_v, new_v, of_v, rest, step, decay = numbers
+        if group["weight_decay"]:
+            g = np.add(np.multiply(x, decay, memory), g, memory)
+        np.multiply(m, keep_m, m)
+        np.add(m, g, m)
+        np.multiply(m, new_m, m)
+        np.multiply(v, keep_v, v)
+        np.multiply(np.multiply(g, g, memory), new_v, memory)
+        np.add(v, memory, v)
+        np.multiply(np.sqrt(v, memory), of_v, memory)
+        np.add(memory, rest, memory)
+        np.multiply(np.divide(m, memory, memory), step, memory)
         np.subtract(x, memory, x)

@@ -109,12 +109,18 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Refuse options out of range."""
-        for name in ("lr", "weight_decay", "eps"):
+        for name in ("lr", "weight_decay", "eps", "momentum"):
             value = group.get(name, 0.0)
             if not 0 <= value < math.inf:
                 raise ArgumentError(
                     type(self).__name__, f"{name} is {value}", f"Pass {name} of 0 or more"
                 )
+        if not all(0 <= beta < 1 for beta in group.get("betas", ())):
+            raise ArgumentError(
+                type(self).__name__,
+                f"betas are {group['betas']}",
+                "Pass two numbers from 0 to below 1",
+            )
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -145,12 +151,12 @@ class Optimizer:
         states = iter(self.state)
         for group in self.param_groups:
             for p, state in zip(group["params"], states, strict=False):
-                g = p._grad  # noqa: SLF001
+                g = p._grad
                 if g is None:
                     continue
-                x = p._data  # noqa: SLF001
+                x = p._data
                 if g.__class__ is Tensor:
-                    g = g._data  # noqa: SLF001
+                    g = g._data
                 self._advance(x, g, state, group)
                 # The array is overwritten: a graph that still needs the old numbers must notice.
                 p.time = tick()
@@ -172,7 +178,10 @@ class Optimizer:
             flush_denormals(*moments)
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
-        """Names of the arrays that every parameter of `group` carries over; they start as 0."""
+        """Names of the arrays that every parameter of `group` carries over; they start as 0.
+
+        Those whose names begin with an underscore are more working memory, and are not saved.
+        """
         return ()
 
     def options(self, group: dict[str, Any]) -> tuple[float, ...]:
@@ -236,7 +245,12 @@ class Optimizer:
             If it does not fit the parameters. Nothing has been changed then.
         """
         where = f"{type(self).__name__}.load_state_dict"
-        sizes = [len(group["params"]) for group in state_dict["param_groups"]]
+        try:
+            sizes = [len(group["params"]) for group in state_dict["param_groups"]]
+            state_dict["state"].get(0)
+        except (AttributeError, KeyError, TypeError):
+            problem = "this is no state of an optimizer"
+            raise CheckpointError(where, problem, "Pass what state_dict() gave") from None
         own = [len(group["params"]) for group in self.param_groups]
         if sizes != own:
             raise CheckpointError(
@@ -247,6 +261,11 @@ class Optimizer:
         loaded: list[dict[str, Any]] = []
         for i, p in enumerate(self._parameters()):
             saved = state_dict["state"].get(i, {})
+            group = next(g for g in self.param_groups if any(p is q for q in g["params"]))
+            wanted = {"step", *self.slots(group)} - {n for n in self.slots(group) if n[0] == "_"}
+            if saved and set(saved) != wanted:
+                problem = f"parameter {i} has {sorted(saved)}, this optimizer's {sorted(wanted)}"
+                raise CheckpointError(where, problem, "Build the same optimizer")
             for name, value in saved.items():
                 if isinstance(value, np.ndarray) and value.ndim and value.shape != p.shape:
                     raise CheckpointError(
@@ -275,18 +294,19 @@ class Optimizer:
 
 def _kept(state: dict[str, Any]) -> list[tuple[str, Any]]:
     """What a saved state holds: all but the working memory."""
-    return [(name, value) for name, value in state.items() if name != "scratch"]
+    return [(name, value) for name, value in state.items() if not name.startswith("_")]
 
 
 def scratch(state: dict[str, Any], like: Array) -> Array:
     """Working memory of the shape of `like`, kept between steps; what is in it means nothing."""
-    memory = state.get("scratch")
+    memory = state.get("_scratch")
     if memory is None:
-        memory = state["scratch"] = np.empty_like(like)
+        memory = state["_scratch"] = np.empty_like(like)
     return memory
 
 
 def flush_denormals(*moments: Array) -> None:
     """Set numbers too small to matter to 0 (they decay into denormals, and stay there)."""
     for moment in moments:
-        np.multiply(moment, np.abs(moment) > 1e-30, moment)  # noqa: PLR2004
+        least = np.finfo(moment.dtype).tiny * 1e8
+        np.multiply(moment, np.abs(moment) > least, moment)

@@ -77,10 +77,6 @@ class SGD(Optimizer):
 
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
-        if group["momentum"] < 0:
-            raise ArgumentError(
-                "SGD", f"momentum is {group['momentum']}", "Pass momentum of 0 or more"
-            )
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"]):
             raise ArgumentError(
                 "SGD", "nesterov needs momentum and no dampening", "Pass momentum=0.9, for example"
