@@ -116,46 +116,46 @@ def backward_floats(root: Any, seed: Any) -> None:
     zero = seed * 0 if seed.__class__ is not float else float("0")
     touched = [root]
     before = [root._grad]
-    root._grad = zero
-    suspicious = False
-    stack = [root] if root.op is not None else []
-    pop, push = stack.pop, stack.append
-    while stack:
-        node = pop()
-        now = node.time
-        x = node._x
-        if x.__class__ is cls:
-            if x._grad is not zero:
-                before.append(x._grad)
-                x._grad = zero
-                touched.append(x)
-                if x.op is not None:
-                    push(x)
-            if x.time > now:
-                suspicious = True
-        elif x.__class__ is tuple:
-            for y in x:
-                if y.__class__ is cls:
-                    if y._grad is not zero:
-                        before.append(y._grad)
-                        y._grad = zero
-                        touched.append(y)
-                        if y.op is not None:
-                            push(y)
-                    if y.time > now:
-                        suspicious = True
-            continue
-        x = node._y
-        if x.__class__ is cls:
-            if x._grad is not zero:
-                before.append(x._grad)
-                x._grad = zero
-                touched.append(x)
-                if x.op is not None:
-                    push(x)
-            if x.time > now:
-                suspicious = True
     try:
+        root._grad = zero
+        suspicious = False
+        stack = [root] if root.op is not None else []
+        pop, push = stack.pop, stack.append
+        while stack:
+            node = pop()
+            now = node.time
+            x = node._x
+            if x.__class__ is cls:
+                if x._grad is not zero:
+                    before.append(x._grad)
+                    x._grad = zero
+                    touched.append(x)
+                    if x.op is not None:
+                        push(x)
+                if x.time > now:
+                    suspicious = True
+            elif x.__class__ is tuple:
+                for y in x:
+                    if y.__class__ is cls:
+                        if y._grad is not zero:
+                            before.append(y._grad)
+                            y._grad = zero
+                            touched.append(y)
+                            if y.op is not None:
+                                push(y)
+                        if y.time > now:
+                            suspicious = True
+                continue
+            x = node._y
+            if x.__class__ is cls:
+                if x._grad is not zero:
+                    before.append(x._grad)
+                    x._grad = zero
+                    touched.append(x)
+                    if x.op is not None:
+                        push(x)
+                if x.time > now:
+                    suspicious = True
         order = sorted(touched, key=_time, reverse=True)
         if suspicious:
             refuse_stale(reversed(order))
@@ -274,11 +274,11 @@ def backward_arrays(root: Any, seed: Any) -> None:
     mark = object()
     touched = [root]
     before = [root._grad]
-    root._grad = mark
     stack = [root] if root.op is not None else []
     pop, push, see, remember = stack.pop, stack.append, touched.append, before.append
     suspicious = False
     try:
+        root._grad = mark
         while stack:
             node = pop()
             now = node.time
@@ -388,7 +388,7 @@ def _leaf_gradient(old: Any, new: Any, cls: type, mark: object) -> Any:
     if old is None:
         # A rule may hand the cotangent on as it is (add) or as a view (reshape); a leaf's grad
         # belongs to the leaf. 4: the node's slot, two parameters' worth of names, the argument.
-        shared = not isinstance(new, np.ndarray) or new.base is not None or sys.getrefcount(new) > 4  # noqa: PLR2004
+        shared = not isinstance(new, np.ndarray) or new.base is not None or sys.getrefcount(new) > 4
         return np.array(new) if shared else new
     if old.__class__ is cls:
         return old + new
@@ -396,7 +396,12 @@ def _leaf_gradient(old: Any, new: Any, cls: type, mark: object) -> Any:
 
 
 # ---- the differentiable walk ----------------------------------------------------------------------
-def cotangents(roots: Sequence[Any], seeds: Sequence[Any], wanted: Iterable[Any] | None = None) -> dict[int, Any]:
+def cotangents(
+    roots: Sequence[Any],
+    seeds: Sequence[Any],
+    wanted: Iterable[Any] | None = None,
+    told: Callable[[Any, int, Any], None] | None = None,
+) -> dict[int, Any]:
     """Pull `seeds` back from `roots` in node arithmetic: the result is itself a graph.
 
     Parameters
@@ -407,6 +412,8 @@ def cotangents(roots: Sequence[Any], seeds: Sequence[Any], wanted: Iterable[Any]
         The cotangent of each root, of its shape and dtype.
     wanted : iterable of Value or Tensor, optional
         Only pull back towards these; by default towards everything tracked.
+    told : callable, optional
+        Called as ``told(node, i, c)`` for each cotangent `c` that `node` sends to its input `i`.
 
     Returns
     -------
@@ -443,6 +450,8 @@ def cotangents(roots: Sequence[Any], seeds: Sequence[Any], wanted: Iterable[Any]
             if op.guards and keep_zero:
                 c = c._keep_zeros(g)
             c = c._fit(x)
+            if told is not None:
+                told(node, i, c)
             found[id(x)] = found[id(x)] + c if id(x) in found else c
     return found
 

@@ -112,6 +112,8 @@ class Tensor(Node):
             data = data._data
         array = np.array(as_array(data, "Tensor"), dtype=dtype, copy=True)
         floating = array.dtype.kind == "f"
+        if array.dtype.kind not in "fiub":
+            raise DTypeError("Tensor", f"cannot differentiate {array.dtype}", "Use a real dtype")
         if requires_grad and not floating:
             raise DTypeError(
                 "Tensor",
@@ -143,7 +145,7 @@ class Tensor(Node):
         if not self._flags & EXPOSED:
             # A graph that still holds the array keeps the old numbers: they move out, and the
             # new owner gets a copy. 3: the slot, this name, the call's argument.
-            if array.base is not None or not array.flags.writeable or sys.getrefcount(array) > 3:  # noqa: PLR2004
+            if array.base is not None or not array.flags.writeable or sys.getrefcount(array) > 3:
                 self._data = array = array.copy()
             self._flags |= EXPOSED
         return array  # type: ignore[no-any-return]
@@ -513,8 +515,8 @@ class Tensor(Node):
         def __le__(self, other: Any) -> Tensor: ...
         def __gt__(self, other: Any) -> Tensor: ...
         def __ge__(self, other: Any) -> Tensor: ...
-        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
         def exp(self) -> Tensor: ...
         def expm1(self) -> Tensor: ...
         def log(self) -> Tensor: ...
@@ -699,7 +701,7 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
             if arg._flags & EXPOSED:
                 # Someone may hold the array. If nobody does (3: slot, name, argument), share it
                 # again; else the graph gets a copy, so that their writes cannot reach it.
-                if sys.getrefcount(array) > 3:  # noqa: PLR2004
+                if sys.getrefcount(array) > 3:
                     array = array.copy()
                 else:
                     arg._flags &= ~EXPOSED
@@ -731,7 +733,7 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
 def _shape_error(op: Primitive, arrays: Sequence[Any], error: ValueError) -> Exception:
     """NumPy's complaint about shapes, in our form."""
     shapes = [np.shape(a) for a in arrays]
-    if op.name in {"matmul", "linear"} and len(shapes) >= 2:  # noqa: PLR2004
+    if op.name in {"matmul", "linear"} and len(shapes) >= 2:
         x, y = shapes[0], shapes[1][::-1] if op.name == "linear" else shapes[1]
         if x and y and x[-1] != (y[-2] if len(y) > 1 else y[0]):
             inner = y[-2] if len(y) > 1 else y[0]
@@ -874,7 +876,7 @@ def _install() -> None:
         connect(op)
     for name in METHODS:
         op = PRIMITIVES[name]
-        setattr(Tensor, name, op.methods[Tensor] if len(op.vjps) < 2 else _binary(op)[0])  # noqa: PLR2004
+        setattr(Tensor, name, op.methods[Tensor] if len(op.vjps) < 2 else _binary(op)[0])
     Primitive.on_constants = _lift  # type: ignore[assignment, method-assign]
 
 

@@ -55,12 +55,12 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> sum([Value(1.0), Value(2.0), 3])
     Value(data=6.0, grad=0.0)
     """
+    if x.__class__ is Value:
+        return x
     if x.__class__ is not Tensor:
         items = list(x) if hasattr(x, "__iter__") and not hasattr(x, "dtype") else None
         if items and builtins.any(item.__class__ is Value for item in items):
             return value.apply(elementwise.total, *items)
-        if x.__class__ is Value:
-            return x
         x = as_tensor(items if items is not None else x, "sum")
     return apply(
         shaping.sum,
