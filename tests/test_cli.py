@@ -55,8 +55,9 @@ def command(tmp_path, capsys, monkeypatch):
 @pytest.mark.quick
 def test_digits_learns_tells_and_saves(command, few_digits):
     code, out, err = command("digits", "--data", few_digits, "--epochs", 3)
-    first, *epochs, last = out.splitlines()
+    first, *epochs, last, pictures = out.splitlines()
     assert code == 0
+    assert pictures == "pictures of the network and its loss: digits-network.svg, digits-loss.svg"
     assert first == "784-128-10 network, 200 digits to learn from, 200 to test on, seed 0"
     losses = []
     for number, line in enumerate(epochs, 1):
@@ -72,6 +73,17 @@ def test_digits_learns_tells_and_saves(command, few_digits):
     weights = load_arrays("digits.npz")
     assert {name: array.shape for name, array in weights.items()} == SHAPES
     assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
+
+
+def test_digits_draws_its_network_and_its_loss(command, few_digits):
+    command("digits", "--data", few_digits, "--epochs", 3)
+    network, curve = Path("digits-network.svg").read_text(), Path("digits-loss.svg").read_text()
+    assert "2 params (100,480 numbers)" in network  # 784 * 128 + 128
+    assert "2 params (1,290 numbers)" in network  # 128 * 10 + 10
+    assert "‖grad params‖" in network
+    assert curve.count("<circle") == 3
+    command("digits", "--data", few_digits, "--epochs", 1, "--no-pictures", "--out", "plain.npz")
+    assert not list(Path().glob("plain*.svg"))
 
 
 def test_the_saved_weights_are_the_trained_ones(command, few_digits):

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from microgradx import __version__
-from microgradx.cli import digits
+from microgradx.cli import digits, draw
 from microgradx.errors import MicrogradxError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = (digits,)
+_COMMANDS = (digits, draw)
 _MISTAKE, _INTERRUPTED = 2, 130
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,11 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--out", default="digits.npz", metavar="FILE", help="where the weights go (%(default)s)"
+    )
+    parser.add_argument(
+        "--no-pictures",
+        action="store_true",
+        help="do not draw the network and the loss beside the weights",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, no bar")
     parser.add_argument("--quiet", action="store_true", help="print the last line alone, no bar")
@@ -126,7 +132,9 @@ def run(arguments: argparse.Namespace) -> int:
     # How a BLAS splits its sums depends on its threads: one gives the same bits on any number of
     # cores, and is the fastest for matrices as small as these. Overflow ends in a DivergenceError.
     with bar, threadpool_limits(1), np.errstate(all="ignore"):
+        losses = []
         for report in _train(model, batches, pictures, arguments, bar):
+            losses.append(report["loss"])
             if arguments.json:
                 print(json.dumps(report), flush=True)
             elif not arguments.quiet:
@@ -136,14 +144,42 @@ def run(arguments: argparse.Namespace) -> int:
                 )
     files.save_arrays(arguments.out, {k: v.numpy() for k, v in model.state_dict().items()})
     seconds = time.monotonic() - started
+    drawn = [] if arguments.no_pictures else _draw(model, pictures, losses, Path(arguments.out))
     if arguments.json:
-        print(json.dumps({**report, "seconds": round(seconds, 3), "out": arguments.out}))
+        print(json.dumps({**report, "seconds": round(seconds, 3), "out": arguments.out, "pictures": drawn}))
     else:
         print(
             f"test accuracy {report['accuracy']:.2%} after {arguments.epochs} epochs in "
             f"{seconds:.1f} s; weights saved to {arguments.out}"
         )
+        if drawn and not arguments.quiet:
+            print(f"pictures of the network and its loss: {', '.join(drawn)}")
     return 0
+
+
+def _draw(
+    model: nn.Module, pictures: data.Digits, losses: list[float], weights: Path
+) -> list[str]:
+    """Draw the network with the gradients of one batch, and the loss; return the files' names."""
+    from microgradx.drawing import draw  # noqa: PLC0415 - a large room, entered once
+    from microgradx.drawing.curve import curve  # noqa: PLC0415
+
+    network = weights.with_name(f"{weights.stem}-network.svg")
+    loss_curve = weights.with_name(f"{weights.stem}-loss.svg")
+    model.zero_grad()
+    pixels, labels = _rows(pictures.x_train[:64]), pictures.y_train[:64]
+    loss = cross_entropy(model(pixels), labels)
+    loss.backward()
+    drawing = draw(
+        loss,
+        style="modules",
+        names={"model": model, "pixels": pixels, "labels": labels, "loss": loss},
+        title="The network and the gradients of 64 digits",
+    )
+    model.zero_grad()
+    drawing.save(network)
+    loss_curve.write_text(curve(losses, title="mean loss on the training digits"), encoding="utf-8")
+    return [str(network), str(loss_curve)]
 
 
 def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:

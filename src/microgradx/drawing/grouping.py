@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["by_levels", "by_lines", "by_modules", "levels", "lines_of"]
 
 _NAMED_LEAVES_SHOWN = 24
+_MOST_RUNS = 16
 
 
 def levels(snapshot: Snapshot) -> list[int]:
@@ -46,12 +47,13 @@ def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
     """
     level = levels(snapshot)
     kinds = {(level[r.index], r.sign) for r in snapshot.nodes if r.kind == "op"}
-    if len(kinds) <= most:
+    in_runs = len(kinds) > most
+    if not in_runs:
         names = [f"{r.sign}#{level[r.index]}" for r in snapshot.nodes]
     else:
         highest = max(level) + 1
         runs = max(most // 2, 1)
-        step = -(-highest // min(runs, 24))
+        step = -(-highest // min(runs, _MOST_RUNS))
         names = [f"{r.sign}" for r in snapshot.nodes]
         for r in snapshot.nodes:
             first = (level[r.index] - 1) // step * step + 1 if level[r.index] else 0
@@ -67,7 +69,8 @@ def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
         if r.index in roots or (r.kind != "op" and r.named and named <= _NAMED_LEAVES_SHOWN):
             paths[r.index] = ()
         elif r.kind != "op":
-            paths[r.index] = (f"leaves#{users.get(r.index, '')}",)
+            user = users.get(r.index, "")
+            paths[r.index] = (user if in_runs else f"leaves#{user}",)
     return _without_lonely(paths)
 
 

@@ -54,7 +54,7 @@ class Drawing:
     >>> L.name = "L"
     >>> L.backward()
     >>> print(draw(L))
-                value  grad  ∂out/∂this
+                value  grad  local ∂
     L = a × a       4     1
     ├─ a            2     4           2
     └─ a ↑                            2

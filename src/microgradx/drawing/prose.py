@@ -64,7 +64,7 @@ def tree(snapshot: Snapshot, look: Look, *, ascii_only: bool = False) -> str:
         operands = incoming[index]
         for i in range(len(operands) - 1, -1, -1):
             stack.append((operands[i].producer, operands[i], below, i == len(operands) - 1))
-    head = ("", "value", "grad", "∂out/∂this" if any(row[3] for row in rows) else "")
+    head = ("", "value", "grad", "local ∂" if any(row[3] for row in rows) else "")
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(4)]
     lines = [
         f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip()
