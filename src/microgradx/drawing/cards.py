@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from microgradx.drawing import cells
+from microgradx.drawing.numbers import shape_text
 from microgradx.drawing.scene import SMALL, Box, Cell, Scene, Text, Wire
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def card(record: Record, look: Look, *, compact: bool = False) -> Box:
     if compact and not record.named and record.kind == "op":
         heading = (Text(record.sign),)
     rows: list[tuple[Cell, ...]] = [(Cell(heading, fill, span=1 if compact else 2),)]
+    if record.is_array and record.value.shape and not compact:
+        shape = f"{shape_text(record.value.shape)} {record.value.dtype}"
+        words = Cell((Text("shape", "mute", SMALL),), align="start")
+        rows.append((words, Cell((Text(shape, size=11),), align="end")))
     for shown, word, cell in (
         (look.values, "value", cells.value_cell(record, look)),
         (look.grads and record.kind != "constant", "grad", cells.grad_cell(record, look)),

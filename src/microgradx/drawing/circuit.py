@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from microgradx.drawing import cells
+from microgradx.drawing.numbers import shape_text
 from microgradx.drawing.scene import SMALL, Box, Cell, Scene, Text, Wire
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def _piece_of_wire(record: Record, look: Look) -> Box:
     above = [Text(record.name, bold=True)] if record.named or record.kind == "leaf" else []
     if look.values:
         value = cells.value_cell(record, look).runs[0]
+        if record.is_array and record.value.shape:
+            value = replace(value, text=f"{shape_text(record.value.shape)} {value.text}")
         if record.kind != "constant" or not record.is_root:
             above.append(Text(f"{' ' if above else ''}{value.text}", value.role, bold=value.bold))
     grad = cells.grad_cell(record, look)

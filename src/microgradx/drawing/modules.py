@@ -156,11 +156,11 @@ def _closed_box(key: str, group: _Group, look: Look, kinds: Mapping[Path, str]) 
     name = clean(shorten(group.path[-1].partition("#")[0] or "ops", 34))
     counted = []
     if ops:
-        kinds = Counter(record.sign for record in ops).most_common()
+        signs = Counter(record.sign for record in ops).most_common()
         counted.append(f"{len(ops):,} op{'s' * (len(ops) != 1)}")
-        shown = ", ".join(f"{n:,} {sign}" for sign, n in kinds[:_KINDS_SHOWN])
-        if len(kinds) > _KINDS_SHOWN:
-            shown += f", {len(kinds) - _KINDS_SHOWN} kinds more"
+        shown = ", ".join(f"{n:,} {sign}" for sign, n in signs[:_KINDS_SHOWN])
+        if len(signs) > _KINDS_SHOWN:
+            shown += f", {len(signs) - _KINDS_SHOWN} kinds more"
     if leaves:
         numbers = sum(math.prod(record.value.shape) for record in leaves)
         word = "param" if all(record.kind == "param" for record in leaves) else "leaf"

@@ -207,7 +207,7 @@ def take(
         grads = {id(node): passes.cotangents.get(id(node)) for node in order}
         ran = True
     if recorded:
-        names = _recorded_names(forward, roots, names) | dict(names)
+        names = _recorded_names(forward, order, roots, names) | dict(names)
         grads |= _unreached(order, depths, grads)
     builder = _Builder(names, parameters, fmt, constants, formula, terms)
     for node in order:
@@ -243,7 +243,10 @@ def _depths(order: Sequence[Node], forward: Sequence[Node]) -> dict[int, int]:
 
 
 def _recorded_names(
-    forward: Sequence[Node], roots: Sequence[Node], given: Mapping[int, str]
+    forward: Sequence[Node],
+    order: Sequence[Node],
+    roots: Sequence[Node],
+    given: Mapping[int, str],
 ) -> dict[int, str]:
     """Call a recorded cotangent ``∂L/∂x`` after the node whose gradient it is."""
     root = (roots[0].name or given.get(id(roots[0]), "out")) if len(roots) == 1 else "out"
@@ -253,6 +256,10 @@ def _recorded_names(
         if isinstance(node._grad, Node) and name:
             # One node may be the cotangent of several (a sum hands it on): the first name stays.
             found.setdefault(id(node._grad), f"∂{root}/∂{name}")
+    inside = {id(node) for node in forward}
+    seeds = [n for n in order if n.op is None and id(n) not in inside and not n.name]
+    if len(seeds) == 1:
+        found.setdefault(id(seeds[0]), f"∂{root}/∂{root}")
     return found
 
 
