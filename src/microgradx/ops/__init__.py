@@ -4,6 +4,19 @@ Importing this package fills `microgradx.primitive.PRIMITIVES`. A rule may name 
 own module and of those imported there; the fast readings look names up in the whole table.
 """
 
-from microgradx.ops import conv, elementwise, indexing, linalg, reductions, shaping
+from microgradx.ops import (
+    conv,
+    elementary,
+    elementwise,
+    indexing,
+    linalg,
+    reductions,
+    rounding,
+    shaping,
+    special,
+)
 
-__all__ = ["conv", "elementwise", "indexing", "linalg", "reductions", "shaping"]
+__all__ = [
+    "conv", "elementary", "elementwise", "indexing", "linalg", "reductions", "rounding", "shaping",
+    "special",
+]  # fmt: skip

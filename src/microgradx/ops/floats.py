@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "atanh",
     "clip",
     "div",
+    "floor_divide",
+    "fmax",
+    "fmin",
     "ieee",
     "leaky_relu",
     "log",
+    "log10",
+    "log2",
+    "logaddexp",
+    "logaddexp2",
     "maximum",
     "minimum",
+    "mod",
+    "odd",
+    "pole",
     "power",
     "power_log",
     "power_slope",
@@ -31,6 +42,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "softplus",
+    "whole",
 ]
 
 INF, NAN = math.inf, math.nan
@@ -64,9 +76,7 @@ def odd(function: Callable[[float], float]) -> Callable[[float], float]:
     return kernel
 
 
-def pole(
-    function: Callable[[float], float], at: float, limit: float
-) -> Callable[[float], float]:
+def pole(function: Callable[[float], float], at: float, limit: float) -> Callable[[float], float]:
     """As `ieee`, with ``limit`` at the pole ``at``."""
 
     def kernel(x: float) -> float:
@@ -106,7 +116,8 @@ def div(x: Any, y: Any) -> Any:
 
 def power(x: Any, y: Any) -> Any:
     """x to the y, real: nan where the answer would be complex, exact for rational powers."""
-    if x.__class__ is Fraction and (y.__class__ is int or (y.__class__ is Fraction and y.denominator == 1)):
+    whole = y.__class__ is int or (y.__class__ is Fraction and y.denominator == 1)
+    if x.__class__ is Fraction and whole:
         return x ** int(y) if x or y >= 0 else div(1, x)
     try:
         return math.pow(x, y)
@@ -174,7 +185,9 @@ def minimum(x: Any, y: Any) -> Any:
 
 def share(x: Any, y: Any) -> Any:
     """1 where x > y, a half where they tie, 0 elsewhere."""
-    return 1 if x > y else Fraction(1, 2) if x.__class__ is Fraction and x == y else 0.5 if x == y else 0
+    if x != y:
+        return 1 if x > y else 0
+    return Fraction(1, 2) if x.__class__ is Fraction else 0.5
 
 
 def clip(x: Any, low: Any, high: Any) -> Any:
@@ -182,3 +195,68 @@ def clip(x: Any, low: Any, high: Any) -> Any:
     if low is not None and x < low:
         x = low
     return high if high is not None and x > high else x
+
+
+def log2(x: float) -> float:
+    """Logarithm to base 2; -inf at 0, nan below."""
+    try:
+        return math.log2(x)
+    except ValueError:
+        return -INF if x == 0 else NAN
+
+
+def log10(x: float) -> float:
+    """Logarithm to base 10; -inf at 0, nan below."""
+    try:
+        return math.log10(x)
+    except ValueError:
+        return -INF if x == 0 else NAN
+
+
+def logaddexp(x: float, y: float) -> float:
+    """ln(e^x + e^y) without overflow."""
+    if x == y:  # infinities too
+        return x + math.log(2.0)
+    return (x if x > y else y) + math.log1p(math.exp(-abs(x - y)))
+
+
+def logaddexp2(x: float, y: float) -> float:
+    """log2(2^x + 2^y) without overflow."""
+    if x == y:
+        return x + 1.0
+    return (x if x > y else y) + math.log1p(math.exp2(-abs(x - y))) / math.log(2.0)
+
+
+def whole(function: Callable[[float], int]) -> Callable[[float], float]:
+    """Round a float to a float; infinities and nan stay what they are."""
+
+    def kernel(x: float) -> float:
+        return math.copysign(float(function(x)), x) if math.isfinite(x) else x
+
+    return kernel
+
+
+def floor_divide(x: float, y: float) -> float:
+    """The floor of x / y; by 0 as IEEE has it."""
+    try:
+        return x // y
+    except ZeroDivisionError:
+        return div(x, y)  # type: ignore[no-any-return]
+
+
+def mod(x: float, y: float) -> float:
+    """What is left of x after whole multiples of y, with the sign of y; nan for y = 0."""
+    try:
+        return x % y
+    except ZeroDivisionError:
+        return NAN
+
+
+def fmax(x: float, y: float) -> float:
+    """The larger one; a nan loses."""
+    return y if x != x else x if y != y or x >= y else y  # noqa: PLR0124
+
+
+def fmin(x: float, y: float) -> float:
+    """The smaller one; a nan loses."""
+    return y if x != x else x if y != y or x <= y else y  # noqa: PLR0124

@@ -19,7 +19,7 @@ from microgradx.errors import MicrogradxError
 from microgradx.tensor import Tensor
 from microgradx.testing.calls import RECIPES, Dice, OpCall, draw_call
 from microgradx.testing.directions import signed_magnitudes
-from microgradx.testing.gradcheck import gradcheck
+from microgradx.testing.checking import gradcheck
 from microgradx.transforms import jvp, vjp
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _floats_agree(call: OpCall, inputs: list[Any], z: Array, g: Array, arrays: l
                 continue
             other = np.broadcast_to(a, z.shape).ravel()[place]
             slack = RULE_ULPS * np.finfo(float).eps * (abs(c) + abs(one_g))
-            if not (abs(c - other) <= slack or c == other or (c != c and other != other)):  # noqa: PLR0124
+            if not (c == other or abs(c - other) <= slack or (c != c and other != other)):  # noqa: PLR0124
                 raise _broken("readings", call, f"input {i}: on floats {c!r}, on arrays {other!r}")
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.ops import conv
-from microgradx.testing.calls import RECIPES, OpCall, Source, _sampled, draw_array
+from microgradx.testing.calls import (
+    RECIPES,
+    OpCall,
+    Source,
+    _sampled,
+    draw_array,
+    draw_shape,
+)
 
 if TYPE_CHECKING:
     from microgradx.primitive import Primitive
@@ -98,3 +105,12 @@ RECIPES.update(
     conv2d=_conv, conv2d_input=_conv, conv2d_weight=_conv, unfold=_fold, fold=_fold,
     max_pool=_pool, unpool=_pool, repool=_pool, sum_pool=_sum_pool, sum_unpool=_sum_pool,
 )  # fmt: skip
+
+
+# ---- elementwise with parameters ------------------------------------------------------------------
+def _sinc(source: Source, op: Primitive) -> OpCall:
+    x = draw_array(source, draw_shape(source), -6.0, 6.0)
+    return OpCall(op, (x,), {"order": source.choice([0, 1, 2])})
+
+
+RECIPES.update(sinc=_sinc)
