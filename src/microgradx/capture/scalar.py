@@ -6,6 +6,7 @@ numbers lie), `instructing` (rules as instructions), `scalar_backward`, and `pla
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Planned", "plan"]
 
 Ids = Any
+CHEAP = 0.5e-6
+"""Seconds: a group that costs less to read keeps its order."""
+FEWEST_IN_RUN = 64
 
 
 class Planned:
@@ -141,14 +145,14 @@ class _Planner:
     def _order(self, group: Group) -> None:
         """Order a group's nodes so that as many operands as possible are views."""
         arrays = self._reads(group)
-        best, fewest = None, self.memory.gathers_for(arrays)
+        best, least = None, self.memory.cost(arrays)
         for array in arrays:
-            if not fewest:
+            if least < CHEAP:
                 break
             order = np.argsort(array.reshape(-1, array.shape[-1])[0], kind="stable")
-            count = self.memory.gathers_for([a[..., order] for a in arrays])
-            if count < fewest:
-                best, fewest = order, count
+            cost = self.memory.cost([a[..., order] for a in arrays])
+            if cost < least:
+                best, least = order, cost
         if best is not None:
             group.nodes = group.nodes[best]
             group.operands = [ids[..., best] for ids in group.operands]
@@ -231,17 +235,42 @@ class _Planner:
         sources = self.position[[c.writes[state] for state in changed]]
         order = np.argsort(self.position[states])
         targets, sources = self.position[states][order], sources[order]
-        target = memory.strided(targets, cheap=False)
-        source = memory.strided(sources, cheap=False)
-        if target is not None and source is not None and self._in_place(source, target):
-            return
-        if source is None:
-            source = memory.gather(sources)
-        if target is not None:
-            memory.emit("positive", source, target, out=target, note="new state")
-        else:
-            whole = View("v", 0, (-1,), (1,))
-            memory.emit("put", whole, memory.table(targets), source, out=whole, note="new state")
+        # Runs that lie in one piece on both sides are written by the call that computes them.
+        cuts = np.flatnonzero((np.diff(targets) != 1) | (np.diff(sources) != 1)) + 1
+        bounds = [0, *cuts.tolist(), len(targets)]
+        long = [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= FEWEST_IN_RUN or len(bounds) == 2]  # noqa: PLR2004
+        rest = np.ones(len(targets), bool)
+        moves = []
+        for a, b in long:
+            target = contiguous("v", int(targets[a]), (b - a,))
+            source = contiguous("v", int(sources[a]), (b - a,))
+            moves.append((source, target))
+            rest[a:b] = False
+        if rest.any():
+            source = memory.strided(sources[rest], cheap=False) or memory.gather(sources[rest])
+            moves.append((source, targets[rest]))
+        self._move(moves)
+
+    def _move(self, moves: list[tuple[View, Any]]) -> None:
+        """Copy new state over the old; what is read must not have been overwritten before."""
+        memory = self.memory
+        targets = [t for _, t in moves if isinstance(t, View)]
+        if any(_touches(source, t) for source, _ in moves for t in targets):
+            # States exchange their numbers: read all of them before any is written.
+            kept = [memory.room(source.shape) for source, _ in moves]
+            for (source, _), copy in zip(moves, kept, strict=True):
+                memory.emit("positive", source, copy, out=copy, note="old state")
+            moves = [(k, t) for k, (_, t) in zip(kept, moves, strict=True)]
+        for source, target in moves:
+            if not isinstance(target, View):
+                found = memory.strided(target, cheap=False)
+                if found is None:
+                    whole = View("v", 0, (-1,), (1,))
+                    memory.emit("put", whole, memory.table(target), source, out=whole, note="new state")
+                    continue
+                target = found  # noqa: PLW2901
+            if not self._in_place(source, target):
+                memory.emit("positive", source, target, out=target, note="new state")
 
     def _in_place(self, source: View, target: View) -> bool:
         """Let the call that computes the new state write over the old one, if nobody minds."""

@@ -181,8 +181,7 @@ class Memory:
 
     @staticmethod
     def _cheap(shape: tuple[int, ...], size: int) -> bool:
-        inner = max(shape, default=1) or 1
-        return size / inner * STEP <= CALL + size * GATHER
+        return _looping(shape, size) <= CALL + size * GATHER
 
     def gather(self, positions: Positions) -> View:
         """Copy scattered numbers into a contiguous array; once a step, constants only once."""
@@ -250,9 +249,15 @@ class Memory:
             views.append(canonical(View("v", first, (*positions.shape[:-1], *shape), tuple(strides))))
         return views, shape
 
-    def gathers_for(self, arrays: Sequence[Positions]) -> int:
-        """How many of the arrays `together` would have to gather."""
-        return sum(plan is None for plan in self._plan(arrays)[0])
+    def cost(self, arrays: Sequence[Positions]) -> float:
+        """Seconds that reading these arrays `together` costs beyond plain slices."""
+        plans, shape = self._plan(arrays)
+        seconds = 0.0
+        for array, plan in zip(arrays, plans, strict=True):
+            fixed = plan is None and array.max() < self.fixed
+            if plan is None and not fixed:
+                seconds += CALL + array.size * GATHER
+        return seconds + _looping(shape, max(array.size for array in arrays))
 
     def _plan(
         self, arrays: Sequence[Positions]
@@ -294,6 +299,12 @@ def canonical(view: View) -> View:
         strides.append(step if n == 1 else s)
         step = strides[-1] * n
     return view._replace(strides=tuple(reversed(strides)))
+
+
+def _looping(shape: tuple[int, ...], size: int) -> float:
+    """Seconds a call spends between its inner loops, which run over the last axis."""
+    inner = next((n for n in reversed(shape) if n > 1), 1)
+    return size / inner * STEP
 
 
 def _shape(cuts: set[int], m: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from microgradx.capture.columns import (
     Columns,
     Event,
 )
-from microgradx.capture.trace import DATA, GRAD, Backward, Read, Trace
+from microgradx.capture.trace import DATA, Backward, Read, Trace, Write
 from microgradx.errors import CaptureError
 from microgradx.primitive import PRIMITIVES
 from microgradx.value import Value
@@ -222,22 +223,13 @@ class _Resolver:
 
     # ---- the walk ----
     def run(self, outputs: Sequence[Any]) -> Resolved:
-        for when in self._schedule(outputs):
-            if when.__class__ is Value:
-                self._node(when)
-            elif isinstance(when, Backward):
-                self._backward(when)
-            elif when.attribute == "data":
-                self._write(when.node, when.new)
-            else:
-                self.grad[id(when.node)] = self._entry_of_number(0.0 if when.new is None else when.new)
-                self.objects[id(when.node)] = when.node
+        self._nodes(self._schedule(outputs))
         found = [self._entry_of_number(x) for x in outputs]
         plain = [x.__class__ is not Value or self._is_number(x) for x in outputs]
         return self._finish(found, plain)
 
     def _is_number(self, x: Value) -> bool:
-        return id(x) in self.alias or (id(x) not in self.stale and self.plain[self.now[id(x)]])
+        return id(x) in self.alias or (id(x) in self.now and self.plain[self.now[id(x)]])
 
     def _schedule(self, outputs: Sequence[Any]) -> list[Any]:
         """All nodes that matter, and the events, in the order they happened."""
@@ -268,56 +260,90 @@ class _Resolver:
                     stack.append(parent)
         nodes = [node for node in found.values() if node.op is not None]
         rows: list[Any] = [*nodes, *self.trace.events]
-        rows.sort(key=_time)
+        rows.sort(key=operator.attrgetter("time"))
         return rows
 
-    def _node(self, node: Value) -> None:
-        op = node.op
-        x = node._x
-        if op.__class__ is Read:
-            if op is DATA:
-                self.alias[id(node)] = self._entry_of_number(x)
+    def _nodes(self, rows: list[Any]) -> None:
+        """Entries for all operations and events; the loop that capture spends its time in."""
+        now, ops, number, plain = self.now, self.ops, self.number, self.plain
+        add_code, add_parent, add_start = self.code.append, self.parent.append, self.start.append
+        add_kind, add_value = self.kind.append, self.value.append
+        find = now.get
+        for row in rows:
+            if row.__class__ is not Value:
+                self._event(row)
+                continue
+            op, x, y = row.op, row._x, row._y
+            code = ops.get(id(op))
+            if code is None:
+                if op.__class__ is Read:
+                    self.alias[id(row)] = self._entry_of_number(x) if op is DATA else self._gradient(x)
+                    continue
+                code = self._code(op)
+            # Entries that are known and not read through ``.data`` are the usual case.
+            if x.__class__ is Value:
+                a = find(id(x))
+                if y is None:
+                    if a is not None:
+                        add_parent(a)
+                        free, bare = number[a], plain[a]
+                    else:
+                        free, bare = self._operands((x,))
+                else:
+                    b = find(id(y)) if y.__class__ is Value else None
+                    if a is not None and b is not None:
+                        add_parent(a)
+                        add_parent(b)
+                        free, bare = number[a] and number[b], plain[a] and plain[b]
+                    else:
+                        free, bare = self._operands((x, y))
             else:
-                self.alias[id(node)] = self._gradient(x)
-            return
-        parents = x if x.__class__ is tuple else (x,) if node._y is None else (x, node._y)
-        code = self.ops.get(id(op))
-        if code is None:
-            code = self._code(op)
-        now, number, alias, stale = self.now, self.number, self.alias, self.stale
-        entries = []
-        plain = constant = True
+                free, bare = self._operands(x if x.__class__ is tuple else (x, y))
+            add_code(code)
+            add_start(len(self.parent))
+            add_kind(OPERATION)
+            add_value(0.0)
+            number.append(free)
+            plain.append(bare)
+            now[id(row)] = len(number) - 1
+            if row.name is not None:
+                self.names[len(number) - 1] = row.name
+
+    def _operands(self, parents: tuple[Any, ...]) -> tuple[bool, bool]:
+        """Write down the parents of one operation; is it free of gradients, is it a plain number?"""
+        free = plain = True
         for p in parents:
-            key = id(p)
-            if p.__class__ is Value and key in now and key not in stale and key not in alias:
-                entry = now[key]
-            else:
-                entry = self._entry_of_number(p)
-            entries.append(entry)
-            if p.__class__ is Value and key not in alias:
-                constant = constant and number[entry] and key not in stale
-                plain = plain and self.plain[entry] and key not in stale
-        if not constant:
-            entries = [
-                e if now.get(id(p)) == e and id(p) not in stale else self._entry_in_graph(p)
-                for p, e in zip(parents, entries, strict=True)
-            ]
-        self.code.append(code)
+            if p.__class__ is Value and id(p) not in self.alias:
+                entry = self.now.get(id(p))
+                if entry is None and id(p) not in self.stale:
+                    entry = self._leaf(p)
+                free = free and entry is not None and self.number[entry]
+                plain = plain and entry is not None and self.plain[entry]
+        entry_of = self._entry_of_number if free else self._entry_in_graph
+        entries = [entry_of(p) for p in parents]  # may write down other entries, so all come first
         self.parent.extend(entries)
-        self.start.append(len(self.parent))
-        self.kind.append(OPERATION)
-        self.value.append(0.0)
-        number.append(constant)
-        self.plain.append(plain)
-        now[id(node)] = len(self.code) - 1
-        if node.name:
-            self.names[len(self.code) - 1] = node.name
+        return free, plain
+
+    def _event(self, event: Any) -> None:
+        if isinstance(event, Backward):
+            self._backward(event)
+        elif not isinstance(event, Write):
+            raise CaptureError(
+                "capture", f"the step calls {event!r} among Values", "Update Values one by one"
+            )
+        elif event.attribute == "data":
+            self._write(event.node, event.new)
+        else:
+            new = 0.0 if event.new is None else event.new
+            self.grad[id(event.node)] = self._entry_of_number(new)
+            self.objects[id(event.node)] = event.node
 
     def _write(self, node: Value, new: Any) -> None:
         if self._persistent(node):
             self.objects[id(node)] = node
-        self.now.setdefault(id(node), -1)
-        self.stale[id(node)] = self._entry_of_number(new)
+        entry = self._entry_of_number(new)
+        self.now.pop(id(node), None)
+        self.stale[id(node)] = entry
 
     def _gradient(self, node: Value) -> int:
         """The entry of a node's gradient as it is now."""
@@ -336,7 +362,7 @@ class _Resolver:
         objects = {key: node for key, node in self.objects.items() if node.op is None}
         objects.update({key: node for key, node in self.trace.grad_reads.items() if key in self.now})
         for key, node in objects.items():
-            met = self.versions.get(key) or ([self.now[key]] if self.now.get(key, -1) >= 0 else [])
+            met = self.versions.get(key) or ([self.now[key]] if key in self.now else [])
             leaf = node.op is None
             total = None if not leaf else self._gradient(node)
             if total is not None and self.kind[total] == CONSTANT and self.value[total] == 0:
@@ -396,7 +422,3 @@ class _Resolver:
             for key, entries in self.versions.items()
             if len(entries) > 1 or (entries and self.kind[entries[0]] == OPERATION)
         }
-
-
-def _time(row: Any) -> int:
-    return int(row.time)

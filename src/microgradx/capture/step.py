@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
@@ -81,6 +82,19 @@ class Captured(Generic[P, T]):
         return [*given, *kwargs]
 
     def _capture(
+        self, key: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
+    ) -> tuple[Any, Callable[[Iterator[Any]], Any]]:
+        # A trace is a great many live objects at once, and no garbage: looking for some among
+        # them would double the time.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return self._capture_now(key, signature, leaves, positional, kwargs)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _capture_now(
         self, key: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
     ) -> tuple[Any, Callable[[Iterator[Any]], Any]]:
         trace = Trace()
