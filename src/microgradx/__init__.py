@@ -45,11 +45,14 @@ _ELEMENTWISE = (
 )  # fmt: skip
 globals().update({name: PRIMITIVES[name] for name in _ELEMENTWISE})
 
-_LAZY_MODULES = ("autograd", "capture", "data", "drawing", "micrograd", "nn", "optim", "symbol", "testing", "train")
+_LAZY_MODULES = (
+    "autograd", "capture", "data", "drawing", "micrograd", "nn", "optim", "symbol", "testing",
+    "train",
+)  # fmt: skip
 _DRAWING = ("animate", "detect_anomaly", "draw", "draw_dot", "explain", "trace_lines", "why")
 _LAZY_NAMES: dict[str, str] = dict.fromkeys(_DRAWING, "microgradx.drawing")
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 - the lists of names that it unpacks hold strings
     "Tensor", "Value", "detect_mutation", "enable_grad", "errors", "grad", "hessian", "hvp",
     "ieee_zeros", "is_grad_enabled", "jacobian", "jvp", "modes", "no_grad", "ops", "primitive",
     "tensor", "value_and_grad", "vjp", *_DRAWING, *_ELEMENTWISE, *functions.__all__,

@@ -23,7 +23,7 @@ from microgradx.graph import Node, topological_order
 from microgradx.ops.shaping import unbroadcast_array
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from microgradx.primitive import Primitive
 
@@ -33,7 +33,7 @@ TRACKED = 1
 """The flag of a Tensor that wants a cotangent."""
 
 
-# ---- data overwritten since the forward pass ----------------------------------------------------
+# ---- data overwritten since the forward pass -----------------------------------------------------
 def _title(node: Node) -> str:
     return f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
 
@@ -42,10 +42,11 @@ def read_places(node: Any) -> Container[int]:
     """Which inputs (1, 2, ...) the rules that this node will really run read the numbers of."""
     op = node.op
     if op.each is not None or not op.rule_reads:
-        return op.reads  # type: ignore[no-any-return]
+        reads: Container[int] = op.reads
+        return reads
     needed: set[int] = set()
     for parent, places in zip(node.parents, op.rule_reads, strict=True):
-        if isinstance(parent, Node) and parent.requires_grad:  # type: ignore[attr-defined]
+        if isinstance(parent, Node) and parent.requires_grad:
             needed |= places
     return needed
 
@@ -67,9 +68,10 @@ def refuse_stale(order: Iterable[Node]) -> None:
             source = stale.get(id(parent), parent)
             if source is not parent or parent.time > node.time:
                 if i in places:
+                    used = f"was overwritten after {node.op.name} had used it"
                     raise DataChangedError(
                         "backward",
-                        f"the data of {_title(source)} was overwritten after {node.op.name} had used it",
+                        f"the data of {_title(source)} {used}",
                         "Run the forward pass again, or overwrite it after backward",
                     )
                 if node.op.view:
@@ -82,9 +84,10 @@ def refuse_moved(node: Any) -> None:
     if guard is not None:
         for array, mark in guard:
             if fingerprint(array) != mark:
+                used = f"was overwritten after {node.op.name} had used it"
                 raise DataChangedError(
                     "backward",
-                    f"an array of shape {array.shape} was overwritten after {node.op.name} had used it",
+                    f"an array of shape {array.shape} {used}",
                     "Run the forward pass again, or hand over a copy",
                 )
 
@@ -97,8 +100,9 @@ def fingerprint(array: Any) -> int:
     return hash((int(words[:whole].view(np.uint64).sum(dtype=np.uint64)), bytes(words[whole:])))
 
 
-# ---- the fast walk over Values --------------------------------------------------------------------
-def backward_floats(root: Any, seed: Any) -> None:
+# ---- the fast walk over Values -------------------------------------------------------------------
+# The two fast walks are written out in one function each: a call for every node costs a third.
+def backward_floats(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR0915
     """Accumulate d root / d leaf into the ``grad`` of every leaf Value; set it on the others.
 
     Parameters
@@ -186,7 +190,7 @@ def backward_floats(root: Any, seed: Any) -> None:
                     else:
                         x._grad += op.float_vjps[0](g, z, x._data, y)
                 elif x.__class__ is tuple:
-                    _pull_many(cls, op, node, g, z, x)
+                    _pull_many(cls, op, g, z, x)
                 else:
                     y = node._y
                     y._grad += op.float_vjps[1](g, z, x, y._data)
@@ -206,10 +210,10 @@ def backward_floats(root: Any, seed: Any) -> None:
 _time = attrgetter("time")
 
 
-def _pull_many(cls: type, op: Primitive, node: Any, g: Any, z: Any, xs: tuple[Any, ...]) -> None:
+def _pull_many(cls: Any, op: Any, g: Any, z: Any, xs: tuple[Any, ...]) -> None:
     """Pull `g` back through an operation whose inputs are held in a tuple."""
-    if op.closure is not None:  # type: ignore[attr-defined] - a user's own `_backward`
-        op.closure()  # type: ignore[attr-defined]
+    if op.closure is not None:  # a user's own `_backward`
+        op.closure()
         return
     inputs = [x._data if x.__class__ is cls else x for x in xs]
     if op.float_each is not None:
@@ -222,7 +226,7 @@ def _pull_many(cls: type, op: Primitive, node: Any, g: Any, z: Any, xs: tuple[An
             x._grad += rule(g, z, *inputs)
 
 
-def _pull_ieee(cls: type, op: Primitive, node: Any, g: Any, z: Any) -> None:
+def _pull_ieee(cls: Any, op: Primitive, node: Any, g: Any, z: Any) -> None:
     """Pull `g` back where a rule divides by zero: NumPy's numbers answer inf or nan, as on arrays.
 
     Rules write plain ``g / x``, which on Python floats raises; a check in each would cost every
@@ -237,7 +241,7 @@ def _pull_ieee(cls: type, op: Primitive, node: Any, g: Any, z: Any) -> None:
                 x._grad += float(rule(np.float64(g), np.float64(z), *inputs))
 
 
-# ---- the fast walk over Tensors -------------------------------------------------------------------
+# ---- the fast walk over Tensors ------------------------------------------------------------------
 def fit(c: Any, like: Any) -> Any:
     """The cotangent `c`, summed to the shape and cast to the dtype of the array `like`."""
     if c.shape != like.shape:
@@ -256,7 +260,7 @@ def keep_zeros(c: Any, g: Any) -> Any:
     return np.where(zero, np.zeros((), c.dtype), c) if zero.any() else c
 
 
-def backward_arrays(root: Any, seed: Any) -> None:
+def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR0915
     """Accumulate the cotangents of `root` into the ``grad`` of every tracked leaf Tensor.
 
     Parameters
@@ -395,7 +399,7 @@ def _leaf_gradient(old: Any, new: Any, cls: type, mark: object) -> Any:
     return np.asarray(old + new)
 
 
-# ---- the differentiable walk ----------------------------------------------------------------------
+# ---- the differentiable walk ---------------------------------------------------------------------
 def cotangents(
     roots: Sequence[Any],
     seeds: Sequence[Any],
@@ -433,7 +437,7 @@ def cotangents(
         g = found.get(id(node))
         if op is None or g is None or id(node) not in useful:
             continue
-        node._refuse_changed()  # type: ignore[attr-defined]
+        node._refuse_changed()
         parents = node.parents
         params = node.params or {}
         many = None if op.each is None else op.each(g, node, *parents, **params)
@@ -459,7 +463,7 @@ def cotangents(
 def _towards(order: list[Node], wanted: Iterable[Any] | None) -> set[int]:
     """The nodes on a path from one of `wanted` (or from any tracked leaf) to the roots."""
     if wanted is None:
-        useful = {id(n) for n in order if n.op is None and n.requires_grad}  # type: ignore[attr-defined]
+        useful = {id(n) for n in order if n.op is None and n.requires_grad}
     else:
         useful = {id(n) for n in wanted}
     for node in order:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,6 +48,9 @@ class Node:
     name: str | None
     parents: Any
     params: Any
+    requires_grad: Any
+    _data: Any
+    _grad: Any
 
     @property
     def is_leaf(self) -> bool:
@@ -59,22 +62,20 @@ class Node:
         raise NotImplementedError
 
     @classmethod
-    def _restore(cls: type[N], state: tuple[Any, ...], parents: tuple[Any, ...]) -> N:
+    def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Self:
         """Build a node from `_state` and parents."""
         raise NotImplementedError
+
+    def _refuse_changed(self) -> None:
+        """Raise if what the forward pass used is no longer there; most nodes need not look."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         # The default would recurse through the parents, and dies at depth 1000.
         order = topological_order(self)
         for node in order:
             if id(node) not in memo:
-                parents = tuple(
-                    [
-                        memo[id(p)] if isinstance(p, Node) else p.copy() if hasattr(p, "copy") else p
-                        for p in node.parents
-                    ]
-                )
-                memo[id(node)] = type(node)._restore(node._state(memo), parents)  # noqa: SLF001
+                parents = tuple([_copied(p, memo) for p in node.parents])
+                memo[id(node)] = type(node)._restore(node._state(memo), parents)
         _rewrite([memo[id(node)] for node in _overwritten(order)])
         return memo[id(self)]
 
@@ -85,6 +86,13 @@ class Node:
         order = topological_order(self)
         rows = [_row(node) for node in order]
         return _last, (rows, [_row(node) for node in _overwritten(order)])
+
+
+def _copied(parent: Any, memo: dict[int, Any]) -> Any:
+    """A parent's copy: a node's from the memo, an array's own; numbers are immutable."""
+    if isinstance(parent, Node):
+        return memo[id(parent)]
+    return parent.copy() if hasattr(parent, "copy") else parent
 
 
 class _Row:
@@ -104,7 +112,7 @@ class _Row:
     def __reduce__(self) -> tuple[Any, ...]:
         node = self.node
         parents = tuple([_row(p) if isinstance(p, Node) else p for p in node.parents])
-        return _restore, (type(node), node._state(), parents)  # noqa: SLF001
+        return _restore, (type(node), node._state(), parents)
 
 
 _rows: weakref.WeakValueDictionary[int, _Row] = weakref.WeakValueDictionary()
@@ -118,7 +126,7 @@ def _row(node: Node) -> _Row:
 
 
 def _restore(cls: type[Node], state: tuple[Any, ...], parents: tuple[Any, ...]) -> Node:
-    return cls._restore(state, parents)  # noqa: SLF001
+    return cls._restore(state, parents)
 
 
 def _last(nodes: list[Node], overwritten: list[Node]) -> Node:
@@ -137,7 +145,7 @@ def _overwritten(order: list[Node]) -> list[Node]:
     return list(found.values())
 
 
-def _rewrite(leaves: list[Node]) -> None:
+def _rewrite(leaves: Iterable[Any]) -> None:
     """Mark copies as overwritten too, so that a backward pass through them refuses as before."""
     for leaf in leaves:
         leaf.time = tick()
@@ -235,7 +243,7 @@ def free_iteratively(cls: type[Node], links: tuple[str, ...]) -> None:
             while released:
                 parent = released.pop()
                 # 2: this name and the call's argument. Whoever else holds it keeps it alive.
-                if isinstance(parent, Node) and sys.getrefcount(parent) <= 2:  # noqa: PLR2004
+                if isinstance(parent, Node) and sys.getrefcount(parent) <= 2:
                     doomed.append(parent)
 
     cls.__del__ = __del__  # type: ignore[attr-defined]

@@ -78,6 +78,7 @@ class switch:  # noqa: N801 - used like a function, as contextlib's managers are
         _MODE.reset(self._tokens.pop())
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Decorate `function`: each call of it runs inside the block."""
         fields = self._fields
 
         @functools.wraps(function)

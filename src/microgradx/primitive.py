@@ -40,6 +40,7 @@ PRIMITIVES: dict[str, Primitive] = {}
 
 # Reading these does not read the numbers, so data may change and the rule still be right.
 _HEADER = frozenset({"shape", "ndim", "dtype", "size"})
+_LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_CLASSDEREF")
 _FIXED = 2  # a rule's first two arguments are g and z; inputs follow
 
 
@@ -78,7 +79,7 @@ def _reads(rule: Callable[..., Any]) -> set[int]:
     for inner in _codes(code):
         instructions = list(dis.get_instructions(inner))
         for here, following in zip(instructions, [*instructions[1:], None], strict=True):
-            if not here.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_CLASSDEREF")):
+            if not here.opname.startswith(_LOADS):
                 continue
             names = here.argval if isinstance(here.argval, tuple) else (here.argval,)
             for position, name in enumerate(names):
@@ -169,7 +170,7 @@ class Primitive:
 
     closure = None  # only course code's own operations have one; see `micrograd`
 
-    def __init__(  # noqa: D107 - documented by the class
+    def __init__(
         self,
         name: str,
         scalar: Callable[..., Any] | None,
@@ -212,9 +213,8 @@ class Primitive:
         if each is not None and kind != "linear":
             self.reads = range(each.__code__.co_argcount - _FIXED + 1, sys.maxsize)
         # One or two differentiable inputs and no parameters: the walks' short path.
-        self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2 and not any(  # noqa: PLR2004
-            rule.__code__.co_kwonlyargcount for rule in rules
-        )
+        self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2
+        self.plain = self.plain and not any(rule.__code__.co_kwonlyargcount for rule in rules)
         self.methods: dict[type, Callable[..., Any]] = {}
         PRIMITIVES[name] = self
         ARRAY[name] = array
@@ -229,7 +229,7 @@ class Primitive:
                 return method(*args, **params)
         return self.on_constants(args, params)
 
-    def on_constants(self, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def on_constants(self, args: tuple[Any, ...], params: dict[str, Any]) -> Any:  # noqa: ARG002
         """Apply where no argument is a node; `tensor` replaces this by lifting arrays."""
         if self.scalar is not None and all(isinstance(arg, (int, float)) for arg in args):
             return self.scalar(*args)

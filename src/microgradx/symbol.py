@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Symbol", "derivative", "formula", "notation"]
 
 ATOM = 5
+RESHAPING = {"expand", "broadcast_to", "unbroadcast", "reshape", "astype"}
 
 
 class Symbol(Node):
-    """A piece of notation, in LaTeX and in text.
+    r"""A piece of notation, in LaTeX and in text.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Symbol(Node):
     >>> print((x + y) * x)
     (x + y) * x
     >>> print(((x + y) * x).tex)
-    \\left(x + y\\right) \\cdot x
+    \left(x + y\right) \cdot x
     """
 
     __slots__ = ("_tex", "_text", "binding")
@@ -99,7 +100,7 @@ def as_symbol(x: Any) -> Symbol:
     return Symbol(str(x))
 
 
-def apply(op: Primitive, *args: Any, **params: Any) -> Symbol:
+def apply(op: Primitive, *args: Any, **_params: Any) -> Symbol:
     """Write an operation down, leaving out what changes nothing."""
     xs = [as_symbol(x) for x in args]
     short = _simpler(op.name, xs)
@@ -110,7 +111,7 @@ def apply(op: Primitive, *args: Any, **params: Any) -> Symbol:
     return Symbol(tex, text, op.binding)
 
 
-def _simpler(name: str, xs: list[Symbol]) -> Symbol | None:
+def _simpler(name: str, xs: list[Symbol]) -> Symbol | None:  # noqa: PLR0911 - a table
     """1 * x, x * 1, x / 1, x + 0, 0 + x, x ** 1 are x; 0 * x is 0."""
     first, last = xs[0], xs[-1]
     if name == "mul":
@@ -128,9 +129,9 @@ def _simpler(name: str, xs: list[Symbol]) -> Symbol | None:
         return first
     if name == "add" and first.is_number(0):
         return last
-    if name == "neg" and first.text.startswith("-") and first.binding == 1 and first.text[1:].isalnum():
+    if name == "neg" and first.text[:1] == "-" and first.text[1:].isalnum():
         return Symbol(first.tex[1:], first.text[1:])
-    if name in {"expand", "broadcast_to", "unbroadcast", "reshape", "astype"} and first.is_number(1):
+    if name in RESHAPING and first.is_number(1):
         return first
     return None
 
@@ -143,11 +144,12 @@ def _install() -> None:
 
     for op in PRIMITIVES.values():
         connect(op)
-    for dunder, name in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}.items():
+    dunders = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
+    for dunder, name in dunders.items():
         forward = caller(PRIMITIVES[name])
         setattr(Symbol, f"__{dunder}__", forward)
         setattr(Symbol, f"__r{dunder}__", lambda x, y, forward=forward: forward(y, x))
-    Symbol.__neg__ = caller(PRIMITIVES["neg"])  # type: ignore[attr-defined]
+    setattr(Symbol, "__neg__", caller(PRIMITIVES["neg"]))  # noqa: B010 - as the others above
 
 
 def connect(op: Primitive) -> None:
@@ -161,7 +163,7 @@ NAMES = ("x", "y", "w", "u", "v")
 
 
 def formula(op: Primitive, *names: str) -> Symbol:
-    """The operation itself, written down.
+    r"""The operation itself, written down.
 
     Parameters
     ----------
@@ -180,7 +182,7 @@ def formula(op: Primitive, *names: str) -> Symbol:
     >>> print(formula(PRIMITIVES["div"], "a", "b + c"))
     a / b + c
     >>> formula(PRIMITIVES["tanh"]).tex
-    '\\\\tanh\\\\left(x\\\\right)'
+    '\\tanh\\left(x\\right)'
     """
     count = max(len(op.vjps), 1) if op.each is None else max(len(op.sample), 2)
     return apply(op, *[as_symbol(n) for n in names or NAMES[:count]])
@@ -228,13 +230,13 @@ def _keywords(op: Primitive) -> tuple[str, ...]:
     rule = op.each or next((r for r in op.vjps if r is not None), None)
     if rule is None:
         return ()
-    code = rule.__code__  # type: ignore[attr-defined]
-    names: tuple[str, ...] = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    return names
+    code: Any = rule.__code__
+    names: tuple[str, ...] = code.co_varnames[code.co_argcount :]
+    return names[: code.co_kwonlyargcount]
 
 
 def notation(op: Primitive) -> str:
-    """One line of LaTeX: the operation and its local derivatives.
+    r"""One line of LaTeX: the operation and its local derivatives.
 
     Parameters
     ----------
@@ -244,7 +246,7 @@ def notation(op: Primitive) -> str:
     Returns
     -------
     str
-        ``z = ..., \\quad \\partial z / \\partial x = ...``.
+        ``z = ..., \quad \partial z / \partial x = ...``.
     """
     parts = [rf"z = {formula(op).tex}"]
     for name, i in zip(NAMES, range(len(op.vjps)), strict=False):

@@ -23,7 +23,7 @@ from microgradx.errors import (
     ShapeError,
     UnsupportedError,
 )
-from microgradx.graph import Node, tick, unlink_where_needed
+from microgradx.graph import Node, tick, topological_order, unlink_where_needed
 from microgradx.ops.indexing import is_basic
 from microgradx.primitive import PRIMITIVES, Primitive
 
@@ -36,6 +36,8 @@ __all__ = ["Tensor", "tensor"]
 
 EXPOSED = 2
 """The flag of a Tensor whose own array was handed out, so that others may write to it."""
+KNOWN = (Node, np.ndarray, np.generic, float, int, list, tuple)
+"""Operands that an operator accepts; others may know better what to do with a Tensor."""
 SMALL = 1 << 16
 """Foreign arrays up to this many bytes are copied, larger ones fingerprinted."""
 
@@ -138,7 +140,8 @@ class Tensor(Node):
         """The array. A leaf's own, writable; a view that cannot be written to for results."""
         mode = _mode()
         if mode is not None and mode.tape is not None:
-            return mode.tape.read(self)  # type: ignore[no-any-return]
+            array: NDArray[Any] = mode.tape.read(self)
+            return array
         if self.op is not None:
             return _read_only(self._data)
         array = self._data
@@ -148,7 +151,7 @@ class Tensor(Node):
             if array.base is not None or not array.flags.writeable or sys.getrefcount(array) > 3:
                 self._data = array = array.copy()
             self._flags |= EXPOSED
-        return array  # type: ignore[no-any-return]
+        return array
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -163,11 +166,13 @@ class Tensor(Node):
                 "Assign to a leaf and compute again, or make a new leaf with Tensor(array)",
             )
         if data is not self._data:
-            array = np.array(as_array(data._data if isinstance(data, Tensor) else data, "Tensor.data"), self._data.dtype)
+            raw = data._data if isinstance(data, Tensor) else data
+            array = np.array(as_array(raw, "Tensor.data"), self._data.dtype)
             if array.shape != self._data.shape:
+                kind = "a Tensor of shape"
                 raise ShapeError(
                     "Tensor.data",
-                    f"cannot put an array of shape {array.shape} into a Tensor of shape {self._data.shape}",
+                    f"cannot put an array of shape {array.shape} into {kind} {self._data.shape}",
                     "Make a new Tensor for a new shape",
                 )
             self._data = array
@@ -181,7 +186,12 @@ class Tensor(Node):
         if mode is not None and mode.tape is not None:
             return mode.tape.read_grad(self)
         grad = self._grad
-        return grad if self.op is None or grad.__class__ is not _ndarray else _read_only(grad)
+        if grad.__class__ is not _ndarray:
+            settle = getattr(grad, "settle", None)
+            if settle is None:
+                return grad
+            self._grad = grad = settle()  # a replayed program left it in its own memory
+        return grad if self.op is None else _read_only(grad)
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -264,20 +274,21 @@ class Tensor(Node):
             engine.scalar_root(self)
             seed: Any = np.ones(array.shape, array.dtype)
         else:
-            seed = cotangent if create_graph and isinstance(cotangent, Tensor) else _seed(cotangent, array)
+            graph = create_graph and isinstance(cotangent, Tensor)
+            seed = cotangent if graph else _seed(cotangent, array)
         if not create_graph:
             engine.backward_arrays(self, seed)
             return
         seed = seed if isinstance(seed, Tensor) else _constant(seed)
         found = engine.cotangents([self], [seed])
-        for node in engine.topological_order(self):
+        for node in topological_order(self):
             c = found.get(id(node))
             if node.op is not None:
                 # As numbers: a result that held the graph of its own gradient would be a cycle.
-                node._grad = None if c is None else c._data  # type: ignore[attr-defined]
+                node._grad = None if c is None else c._data
             elif c is not None:
-                old = node._grad  # type: ignore[attr-defined]
-                node._grad = c + old if old is not None else c  # type: ignore[attr-defined]
+                old = node._grad
+                node._grad = c + old if old is not None else c
 
     def zero_grad(self) -> None:
         """Forget the gradient: set ``grad`` to None."""
@@ -400,7 +411,8 @@ class Tensor(Node):
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iu":
-            raise DTypeError("index", f"a Tensor of {self._data.dtype} is no whole number", "Use int(x)")
+            problem = f"a Tensor of {self._data.dtype} is no whole number"
+            raise DTypeError("index", problem, "Use int(x)")
         return int(self.item())
 
     def __bool__(self) -> bool:
@@ -415,7 +427,8 @@ class Tensor(Node):
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:
-            raise UnsupportedError("iter", "a Tensor of shape () has no elements to go through", "Use x.item()")
+            problem = "a Tensor of shape () has no elements to go through"
+            raise UnsupportedError("iter", problem, "Use x.item()")
         return (self[i] for i in range(len(self._data)))
 
     def __contains__(self, item: Any) -> bool:
@@ -440,7 +453,8 @@ class Tensor(Node):
         except IndexError as error:
             if isinstance(error, IndexingError):
                 raise
-            raise IndexingError("index", f"{error} (shape {self._data.shape})", "Check the index against the shape") from None
+            problem = f"{error} (shape {self._data.shape})"
+            raise IndexingError("index", problem, "Check the index against the shape") from None
 
     # ---- engine hooks ----
     def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
@@ -481,16 +495,19 @@ class Tensor(Node):
         """Raise if what the forward pass used is no longer what the parents hold."""
         engine.refuse_moved(self)
         places = engine.read_places(self)
-        for i, (parent, used) in enumerate(zip(self.parents, self.inputs, strict=True), 1):
+        for i, (parent, saved) in enumerate(zip(self.parents, self.inputs, strict=True), 1):
             if (
                 isinstance(parent, Tensor)
                 and i in places
-                and parent._data is not used
-                and not np.array_equal(parent._data, used, equal_nan=parent._data.dtype.kind == "f")
+                and parent._data is not saved
+                and not np.array_equal(
+                    parent._data, saved, equal_nan=parent._data.dtype.kind == "f"
+                )
             ):
+                used = f"was overwritten after {self.op.name} had used it"
                 raise DataChangedError(
                     "backward",
-                    f"the data of {engine._title(parent)} was overwritten after {self.op.name} had used it",
+                    f"the data of {engine._title(parent)} {used}",
                     "Run the forward pass again, or overwrite it after backward",
                 )
 
@@ -545,7 +562,7 @@ class Tensor(Node):
         def pow(self, other: Any) -> Tensor: ...
         def matmul(self, other: Any) -> Tensor: ...
         def leaky_relu(self, negative_slope: Any = 0.01) -> Tensor: ...
-        def clip(self, min: Any = None, max: Any = None) -> Tensor: ...
+        def clip(self, min: Any = None, max: Any = None) -> Tensor: ...  # noqa: A002 - NumPy's
         def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
         def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
         def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
@@ -573,9 +590,9 @@ tensor = Tensor
 """The same class under PyTorch's spelling."""
 
 
-# ---- raw data -------------------------------------------------------------------------------------
-def _read_only(array: Any) -> Any:
-    view = array.view()
+# ---- raw data ------------------------------------------------------------------------------------
+def _read_only(array: Any) -> NDArray[Any]:
+    view: NDArray[Any] = array.view()
     view.flags.writeable = False
     return view
 
@@ -597,7 +614,8 @@ def as_array(data: Any, where: str) -> NDArray[Any]:
     kind = array.dtype.kind
     if kind not in "fiub":
         what = "complex numbers" if kind == "c" else f"data of dtype {array.dtype}"
-        raise DTypeError(where, f"{what} cannot be differentiated here", "Pass real numbers", dtype=array.dtype)
+        problem = f"{what} cannot be differentiated here"
+        raise DTypeError(where, problem, "Pass real numbers", dtype=array.dtype)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -614,13 +632,15 @@ def as_index(index: Any) -> Any:
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.intp)
     if array.dtype.kind not in "iub":
-        raise IndexingError("index", f"{array.dtype} numbers cannot pick elements", "Use whole numbers, slices or a boolean mask")
+        problem = f"{array.dtype} numbers cannot pick elements"
+        raise IndexingError("index", problem, "Use whole numbers, slices or a boolean mask")
     return array.item() if array.ndim == 0 and array.dtype.kind != "b" else array
 
 
 def _seed(cotangent: Any, like: Any) -> Any:
     """The user's cotangent as an array of our own, of the root's shape and dtype."""
-    array = np.array(as_array(cotangent._data if isinstance(cotangent, Tensor) else cotangent, "backward"), like.dtype)
+    raw = cotangent._data if isinstance(cotangent, Tensor) else cotangent
+    array = np.array(as_array(raw, "backward"), like.dtype)
     if array.shape != like.shape:
         raise ShapeError(
             "backward",
@@ -644,15 +664,15 @@ def _constant(array: Any, name: str | None = None) -> Tensor:
     return t
 
 
-# ---- operations -----------------------------------------------------------------------------------
+# ---- operations ----------------------------------------------------------------------------------
 def _foreign(arg: Any, op: Primitive, place: int, guard: list[Any], copy: bool) -> Any:
     """A raw operand, safe to keep until the backward pass."""
     if arg is None or arg.__class__ is float or arg.__class__ is int:
         return arg
     if isinstance(arg, Node):
-        raise UnsupportedError(
-            op.name, f"a {type(arg).__name__} and a Tensor do not mix", "Turn one into the other: Tensor(float(v)), or x.item()"
-        )
+        problem = f"a {type(arg).__name__} and a Tensor do not mix"
+        remedy = "Turn one into the other: Tensor(float(v)), or x.item()"
+        raise UnsupportedError(op.name, problem, remedy)
     array = as_array(arg, op.name)
     if isinstance(arg, np.generic):
         return arg  # NumPy's scalars are immutable and keep their dtype
@@ -737,24 +757,33 @@ def _shape_error(op: Primitive, arrays: Sequence[Any], error: ValueError) -> Exc
         x, y = shapes[0], shapes[1][::-1] if op.name == "linear" else shapes[1]
         if x and y and x[-1] != (y[-2] if len(y) > 1 else y[0]):
             inner = y[-2] if len(y) > 1 else y[0]
+            problem = f"inner sizes differ in {x} @ {y}: {x[-1]} and {inner}"
             return ShapeError(
-                op.name, f"inner sizes differ in {x} @ {y}: {x[-1]} and {inner}",
-                "Transpose one operand or reshape it", shapes=shapes,
+                op.name, problem, "Transpose one operand or reshape it", shapes=shapes
             )
     if len(shapes) > 1:
-        return ShapeError(
-            op.name, f"shapes {' and '.join(map(str, shapes))} do not broadcast together",
-            "Sizes must be equal or 1, counted from the last axis; reshape or transpose one operand",
-            shapes=shapes,
+        problem = f"shapes {' and '.join(map(str, shapes))} do not broadcast together"
+        remedy = (
+            "Sizes must be equal or 1, counted from the last axis; reshape or transpose one operand"
         )
-    return ShapeError(op.name, f"{str(error).rstrip('.')} (shape {shapes[0]})", "Check the shapes and axes", shapes=shapes)
+        return ShapeError(op.name, problem, remedy, shapes=shapes)
+    problem = f"{str(error).rstrip('.')} (shape {shapes[0]})"
+    return ShapeError(op.name, problem, "Check the shapes and axes", shapes=shapes)
 
 
 def _binary(op: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The method and the reflected method of an operation with two inputs."""
     kernel = op.array
 
-    def method(x: Any, y: Any, new: Any = _new, tick: Any = tick, mode: Any = _mode, ndarray: Any = _ndarray) -> Any:
+    # Defaults are the fastest names there are.
+    def method(
+        x: Any,
+        y: Any,
+        new: Any = _new,
+        tick: Any = tick,
+        mode: Any = _mode,
+        ndarray: Any = _ndarray,
+    ) -> Any:
         cls = y.__class__
         if cls is Tensor:
             b = y._data
@@ -795,8 +824,7 @@ def _binary(op: Primitive) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def _general(op: Primitive, x: Any, y: Any) -> Any:
     """An operation with an operand that is neither Tensor nor number, or NotImplemented."""
     for arg in (x, y):
-        known = isinstance(arg, (Node, np.ndarray, np.generic, float, int, list, tuple)) or hasattr(arg, "__array__")
-        if not known:
+        if not isinstance(arg, KNOWN) and not hasattr(arg, "__array__"):
             return NotImplemented
     return apply(op, (x, y))
 
@@ -805,7 +833,9 @@ def _unary(op: Primitive) -> Callable[..., Any]:
     """The method of an operation with one input."""
     kernel = op.array
 
-    def method(x: Any, new: Any = _new, tick: Any = tick, mode: Any = _mode, ndarray: Any = _ndarray) -> Any:
+    def method(
+        x: Any, new: Any = _new, tick: Any = tick, mode: Any = _mode, ndarray: Any = _ndarray
+    ) -> Any:
         if x._flags != 1 or mode() is not None:
             return apply(op, (x,))
         a = x._data
@@ -837,13 +867,19 @@ def _comparison(op: Primitive) -> Callable[..., Any]:
     return method
 
 
+COMPARISONS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "eq": "equal", "ne": "not_equal",
+}  # fmt: skip
 METHODS = (
     "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "asin", "acos", "atan",
     "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "abs", "sign",
     "maximum", "minimum", "pow",
 )  # fmt: skip
 
-GETITEM, UNBROADCAST, ASTYPE = PRIMITIVES["getitem"], PRIMITIVES["unbroadcast"], PRIMITIVES["astype"]
+GETITEM = PRIMITIVES["getitem"]
+UNBROADCAST = PRIMITIVES["unbroadcast"]
+ASTYPE = PRIMITIVES["astype"]
 
 
 def connect(op: Primitive) -> None:
@@ -856,7 +892,8 @@ def connect(op: Primitive) -> None:
 
 def _lift(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Apply where no argument is a node: numbers give a number, arrays a constant Tensor."""
-    if op.scalar is not None and not params and all(x is None or isinstance(x, (int, float)) for x in args):
+    numbers = all(x is None or isinstance(x, (int, float)) for x in args)
+    if numbers and op.scalar is not None and not params:
         return op.scalar(*args)
     return apply(op, args, params or None)
 
@@ -870,7 +907,7 @@ def _install() -> None:
         setattr(Tensor, f"__r{dunder}__", reflected)
     for dunder, name in {"neg": "neg", "pos": "positive", "abs": "abs"}.items():
         setattr(Tensor, f"__{dunder}__", _unary(PRIMITIVES[name]))
-    for dunder, name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"}.items():
+    for dunder, name in COMPARISONS.items():
         setattr(Tensor, f"__{dunder}__", _comparison(PRIMITIVES[name]))
     for op in PRIMITIVES.values():
         connect(op)

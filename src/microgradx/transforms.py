@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
-# ---- trees ----------------------------------------------------------------------------------------
+# ---- trees ---------------------------------------------------------------------------------------
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     """The leaves of nested tuples, lists and dicts, and a function that puts new ones in place."""
     if isinstance(tree, dict):
@@ -68,12 +68,21 @@ def lift(leaf: Any, where: str, arrays: bool) -> Any:
         return Tensor(leaf, requires_grad=_floating(leaf.dtype, where))
     if value.as_number(leaf) is not NotImplemented:
         return Tensor(float(leaf)) if arrays else Value(leaf)
-    raise UnsupportedError(where, f"cannot differentiate with respect to a {type(leaf).__name__}", "Pass numbers, arrays, Values or Tensors, or tuples, lists and dicts of them")
+    raise UnsupportedError(
+        where,
+        f"cannot differentiate with respect to a {type(leaf).__name__}",
+        "Pass numbers, arrays, Values or Tensors, or tuples, lists and dicts of them",
+    )
 
 
 def _floating(dtype: np.dtype[Any], where: str) -> bool:
     if dtype.kind != "f":
-        raise DTypeError(where, f"{dtype} data cannot carry a cotangent", "Pass floats, or x.astype(float)", dtype=dtype)
+        raise DTypeError(
+            where,
+            f"{dtype} data cannot carry a cotangent",
+            "Pass floats, or x.astype(float)",
+            dtype=dtype,
+        )
     return True
 
 
@@ -85,7 +94,9 @@ def lower(node: Any, original: Any) -> Any:
 
 
 def _zero(node: Any) -> Any:
-    return Value(node._data * 0) if node.__class__ is Value else zeros_like(node, requires_grad=False)
+    if node.__class__ is Value:
+        return Value(node._data * 0)
+    return zeros_like(node, requires_grad=False)
 
 
 _inside: ContextVar[bool] = ContextVar("microgradx_inside_transform", default=False)
@@ -94,12 +105,21 @@ _inside: ContextVar[bool] = ContextVar("microgradx_inside_transform", default=Fa
 class _Run:
     """One call of a function on lifted arguments, ready to be differentiated."""
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], argnums: int | tuple[int, ...], where: str) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        argnums: int | tuple[int, ...],
+        where: str,
+    ) -> None:
         places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         for place in places:
             if not -len(args) <= place < len(args):
-                raise UnsupportedError(where, f"argument {place} was not passed: there are {len(args)}", "Check argnums")
-        chosen: Any = args[argnums] if isinstance(argnums, int) else tuple([args[p] for p in places])
+                problem = f"argument {place} was not passed: there are {len(args)}"
+                raise UnsupportedError(where, problem, "Check argnums")
+        chosen: Any = tuple([args[p] for p in places])
+        if isinstance(argnums, int):
+            (chosen,) = chosen
         self.where = where
         self.originals, self.rebuild = flatten(chosen)
         every = [leaf for arg in args for leaf in flatten(arg)[0]]
@@ -107,7 +127,7 @@ class _Run:
         # Raw data comes back raw, unless somebody may differentiate what comes back: a node is
         # among the arguments, or this runs inside the function of another transform.
         self.recorded = _inside.get() or any(isinstance(leaf, Node) for leaf in every)
-        token = _inside.set(True)  # noqa: FBT003
+        token = _inside.set(True)
         try:
             self._run(f, args, places, argnums, arrays)
         finally:
@@ -118,7 +138,8 @@ class _Run:
             self.nodes = [lift(leaf, self.where, arrays) for leaf in self.originals]
             tree = self.rebuild(self.nodes)
             filled = list(args)
-            for place, branch in zip(places, [tree] if isinstance(argnums, int) else tree, strict=True):
+            branches = [tree] if isinstance(argnums, int) else tree
+            for place, branch in zip(places, branches, strict=True):
                 filled[place] = branch
             self.out = f(*filled)
 
@@ -127,9 +148,15 @@ class _Run:
         if not isinstance(out, Node):
             if value.as_number(out) is not NotImplemented:
                 return None
-            raise UnsupportedError(self.where, f"the function returned a {type(out).__name__}", "Return one Value or a Tensor of shape ()")
+            problem = f"the function returned a {type(out).__name__}"
+            raise UnsupportedError(self.where, problem, "Return one Value or a Tensor of shape ()")
         if out.__class__ is Tensor and out.size != 1:
-            raise ShapeError(self.where, f"the function returned shape {out.shape}, not a single number", "Reduce it, for example with .sum(), or use jacobian or vjp", shape=out.shape)
+            raise ShapeError(
+                self.where,
+                f"the function returned shape {out.shape}, not a single number",
+                "Reduce it, for example with .sum(), or use jacobian or vjp",
+                shape=out.shape,
+            )
         return out
 
     def pull(self, roots: list[Any], seeds: list[Any]) -> list[Any]:
@@ -145,12 +172,25 @@ class _Run:
         return self.rebuild([lower(c, o) for c, o in zip(cotangents, self.originals, strict=True)])
 
 
+def _as_node(out: Any) -> Any:
+    """What a function returned; a raw number as a Value, a raw array as an untracked Tensor."""
+    if isinstance(out, Node):
+        return out
+    if value.as_number(out) is not NotImplemented:
+        return Value(out)
+    return Tensor(out, requires_grad=False)
+
+
 def _one(root: Any) -> Any:
-    return Value(root._data * 0 + 1) if root.__class__ is Value else Tensor(np.ones(root.shape, root.dtype), requires_grad=False)
+    if root.__class__ is Value:
+        return Value(root._data * 0 + 1)
+    return Tensor(np.ones(root.shape, root.dtype), requires_grad=False)
 
 
-# ---- reverse mode ---------------------------------------------------------------------------------
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+# ---- reverse mode --------------------------------------------------------------------------------
+def grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """The gradient of a function that returns one number.
 
     Parameters
@@ -191,7 +231,9 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """The value of a function and its gradient, from one run.
 
     Parameters
@@ -258,14 +300,16 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], Any]]:
     """
     run = _Run(f, args, tuple(range(len(args))), "vjp")
     roots, rebuild = flatten(run.out)
-    roots = [r if isinstance(r, Node) else (Value(r) if value.as_number(r) is not NotImplemented else Tensor(r, requires_grad=False)) for r in roots]
+    roots = [_as_node(r) for r in roots]
     out = rebuild([r if run.recorded else r._data for r in roots])
 
     def pullback(cotangent: Any) -> Any:
         given, _ = flatten(cotangent)
         if len(given) != len(roots):
-            raise ShapeError("vjp", f"the cotangent has {len(given)} parts, the function returned {len(roots)}", "Match its structure")
-        return run.lowered(run.pull(roots, [_seed(c, r, "vjp") for c, r in zip(given, roots, strict=True)]))
+            problem = f"the cotangent has {len(given)} parts, the function returned {len(roots)}"
+            raise ShapeError("vjp", problem, "Match its structure")
+        seeds = [_seed(c, r, "vjp") for c, r in zip(given, roots, strict=True)]
+        return run.lowered(run.pull(roots, seeds))
 
     return out, pullback
 
@@ -279,7 +323,8 @@ def _seed(given: Any, like: Any, where: str) -> Any:
     else:
         seed = Tensor(np.asarray(given, like.dtype), requires_grad=False)
     if seed.__class__ is Tensor and seed.shape != like.shape:
-        raise ShapeError(where, f"a direction of shape {seed.shape} for data of shape {like.shape}", "Pass one number for each element")
+        problem = f"a direction of shape {seed.shape} for data of shape {like.shape}"
+        raise ShapeError(where, problem, "Pass one number for each element")
     return seed
 
 
@@ -317,8 +362,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 
 def _rows(run: _Run, root: Any) -> list[Any]:
     """The derivatives of every element of `root`, stacked, for each argument leaf."""
-    if not isinstance(root, Node):
-        root = Value(root) if value.as_number(root) is not NotImplemented else Tensor(root, requires_grad=False)
+    root = _as_node(root)
     if root.__class__ is Value:
         return run.pull([root], [_one(root)])
     basis = np.eye(root.size, dtype=root.dtype).reshape(root.size, *root.shape)
@@ -355,7 +399,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     return jacobian(grad(f, argnums), argnums)
 
 
-# ---- forward mode ---------------------------------------------------------------------------------
+# ---- forward mode --------------------------------------------------------------------------------
 def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     """Run a function and push a direction forward through it.
 
@@ -388,16 +432,14 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     run = _Run(f, primals, tuple(range(len(primals))), "jvp")
     given, _ = flatten(tangents)
     if len(given) != len(run.nodes):
-        raise ShapeError("jvp", f"{len(given)} tangents for {len(run.nodes)} arguments", "Pass one direction for each argument")
+        problem = f"{len(given)} tangents for {len(run.nodes)} arguments"
+        raise ShapeError("jvp", problem, "Pass one direction for each argument")
     recorded = run.recorded or any(isinstance(t, Node) for t in given)
     roots, rebuild = flatten(run.out)
     with modes.switch(record=recorded):
         seeds = {id(n): _seed(t, n, "jvp") for n, t in zip(run.nodes, given, strict=True)}
         push([r for r in roots if isinstance(r, Node)], seeds)
-        out_tangents = [
-            (seeds.get(id(r)) if id(r) in seeds else _zero(r)) if isinstance(r, Node) else np.zeros_like(r, dtype=float)[()]
-            for r in roots
-        ]
+        out_tangents = [seeds[id(r)] if id(r) in seeds else _still(r) for r in roots]
     if not recorded:
         roots = [r._data if isinstance(r, Node) else r for r in roots]
         out_tangents = [t._data if isinstance(t, Node) else t for t in out_tangents]
@@ -413,18 +455,24 @@ def push(roots: Sequence[Any], tangents: dict[int, Any]) -> None:
         moving = [tangents.get(id(p)) if isinstance(p, Node) else None for p in parents]
         if all(t is None for t in moving):
             continue
-        node._refuse_changed()  # type: ignore[attr-defined]
+        node._refuse_changed()
         params = node.params or {}
         if op.kind == "linear":
             filled = [_still(p) if t is None else t for p, t in zip(parents, moving, strict=True)]
             pushed = op(*filled, **params)
         else:
-            terms = [_term(node, op, i, t, params) for i, t in enumerate(moving) if t is not None]
+            terms = [
+                _term(node, op, i, t, params)
+                for i, t in enumerate(moving)
+                if t is not None and (op.each is not None or op.vjps[i] is not None)
+            ]
+            if not terms:  # an input without a derivative, such as copysign's sign
+                continue
             pushed = terms[0]
             for term in terms[1:]:
                 pushed = pushed + term
-        if node.__class__ is Tensor and pushed.shape != node.shape:  # type: ignore[attr-defined]
-            pushed = broadcast_to(pushed, node.shape)  # type: ignore[attr-defined]
+        if node.__class__ is Tensor and pushed.shape != node.shape:
+            pushed = broadcast_to(pushed, node.shape)
         tangents[id(node)] = pushed
 
 
@@ -432,7 +480,9 @@ def _still(parent: Any) -> Any:
     """The tangent of something that does not move."""
     if isinstance(parent, Node):
         return _zero(parent)
-    return parent if parent is None else np.zeros_like(parent) if isinstance(parent, np.ndarray) else 0.0
+    if parent is None:
+        return None
+    return np.zeros_like(parent, dtype=float) if isinstance(parent, np.ndarray) else 0.0
 
 
 def _term(node: Any, op: Any, i: int, t: Any, params: dict[str, Any]) -> Any:
@@ -446,7 +496,10 @@ def _term(node: Any, op: Any, i: int, t: Any, params: dict[str, Any]) -> Any:
     # Transpose g -> rule(g): its adjoint takes the tangent of the input to that of the output.
     with modes.enable_grad():
         g = Value(0.0) if node.__class__ is Value else Tensor(np.zeros(node.shape, node.dtype))
-        pulled = op.each(g, node, *parents, **params)[i] if op.each is not None else op.vjps[i](g, node, *parents, **params)
+        if op.each is not None:
+            pulled = op.each(g, node, *parents, **params)[i]
+        else:
+            pulled = op.vjps[i](g, node, *parents, **params)
     return engine.cotangents([pulled], [t], [g]).get(id(g), _zero(node))
 
 

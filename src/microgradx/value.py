@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from microgradx import engine, modes
 from microgradx.errors import DTypeError, GraphError, UnsupportedError
-from microgradx.graph import Node, tick, unlink_where_needed
+from microgradx.graph import Node, tick, topological_order, unlink_where_needed
 from microgradx.ops import elementwise as ops
 from microgradx.primitive import PRIMITIVES, Primitive
 
@@ -37,7 +37,9 @@ def as_number(x: Any) -> Any:
         return int(x)
     if isinstance(x, float):  # np.float64 among them
         return float(x)
-    if getattr(x, "shape", None) == () and getattr(x, "dtype", None) is not None and x.dtype.kind in "biuf":
+    if getattr(x, "shape", None) == () and getattr(getattr(x, "dtype", None), "kind", "") in set(
+        "biuf"
+    ):
         return x.item()  # NumPy scalars and arrays without axes
     return NotImplemented
 
@@ -115,7 +117,7 @@ class Value(Node):
     >>> loss
     Value(data=4.999329299739067, grad=1.0)
     >>> round(a.grad, 6)
-    3.995978
+    3.995977
     """
 
     __slots__ = ("_data", "_grad", "_x", "_y", "name", "op", "time")
@@ -152,7 +154,7 @@ class Value(Node):
         """The inputs of the operation that made this Value; raw numbers among them."""
         x = self._x
         if x.__class__ is tuple:
-            return x  # type: ignore[no-any-return]
+            return x
         return () if self.op is None else (x,) if self._y is None else (x, self._y)
 
     @property
@@ -250,21 +252,22 @@ class Value(Node):
         if cotangent is None:
             seed: Any = Fraction(1) if self._data.__class__ is Fraction else 1.0
         else:
-            seed = cotangent if create_graph and isinstance(cotangent, Value) else _as_data(cotangent)
+            graph = create_graph and isinstance(cotangent, Value)
+            seed = cotangent if graph else _as_data(cotangent)
         if not create_graph:
             engine.backward_floats(self, seed)
             return
         seed = seed if isinstance(seed, Value) else Value(seed)
         found = engine.cotangents([self], [seed])
-        nodes = engine.topological_order(self)
+        nodes = topological_order(self)
         for node in nodes:
             c = found.get(id(node))
             if node.op is not None:
                 # As numbers: a result that held the graph of its own gradient would be a cycle.
-                node._grad = 0.0 if c is None else c._data  # type: ignore[attr-defined]
+                node._grad = 0.0 if c is None else c._data
             elif c is not None:
-                old = node._grad  # type: ignore[attr-defined]
-                node._grad = c + old if old.__class__ is Value or old else c  # type: ignore[attr-defined]
+                old = node._grad
+                node._grad = c + old if old.__class__ is Value or old else c
 
     def zero_grad(self) -> None:
         """Set ``grad`` back to 0.0."""
@@ -331,6 +334,7 @@ class Value(Node):
 
     # ---- numbers ----
     def _guarded(self, what: str) -> Any:
+        """The number, unless a capture is in progress, which cannot follow it out of the graph."""
         mode = _mode()
         if mode is not None and mode.tape is not None:
             mode.tape.refuse(self, what)
@@ -349,13 +353,16 @@ class Value(Node):
         return round(self._guarded("round"), ndigits)
 
     def __trunc__(self) -> int:
-        return math.trunc(self._guarded("trunc"))
+        whole: int = math.trunc(self._guarded("trunc"))
+        return whole
 
     def __floor__(self) -> int:
-        return math.floor(self._guarded("floor"))
+        whole: int = math.floor(self._guarded("floor"))
+        return whole
 
     def __ceil__(self) -> int:
-        return math.ceil(self._guarded("ceil"))
+        whole: int = math.ceil(self._guarded("ceil"))
+        return whole
 
     def __hash__(self) -> int:
         return id(self) >> 4
@@ -387,14 +394,11 @@ class Value(Node):
         v.time = tick()
         return v
 
-    def _fit(self, like: Any) -> Value:
+    def _fit(self, like: Any) -> Value:  # noqa: ARG002 - a number fits everywhere
         return self
 
     def _keep_zeros(self, g: Value) -> Value:
         return self if g._data != 0 else self * 0 if self._data - self._data == 0 else Value(0.0)
-
-    def _refuse_changed(self) -> None:
-        """Values keep no array that others could write to."""
 
     if TYPE_CHECKING:
         # Installed below from the table, one closure an operation; declared for type checkers.
@@ -470,14 +474,17 @@ def _as_data(data: Any, owner: Value | None = None) -> Any:
                 # Inside a captured step an input's number is traced: ``Value(x)`` copies it.
                 mode.tape.copy(owner, data)
                 return data._data
-            raise DTypeError("Value", "a Value cannot hold a Value", "Use it as it is, or v.detach()")
+            remedy = "Use it as it is, or v.detach()"
+            raise DTypeError("Value", "a Value cannot hold a Value", remedy)
         if getattr(data, "shape", None):
-            raise DTypeError("Value", f"a Value holds one number, not an array of shape {data.shape}", "Use a Tensor")
-        raise DTypeError("Value", f"expected a real number, not {type(data).__name__}", "Convert it with float(...) first")
+            problem = f"a Value holds one number, not an array of shape {data.shape}"
+            raise DTypeError("Value", problem, "Use a Tensor")
+        problem = f"expected a real number, not {type(data).__name__}"
+        raise DTypeError("Value", problem, "Convert it with float(...) first")
     return float(number) if number.__class__ is int else number
 
 
-# ---- operations -----------------------------------------------------------------------------------
+# ---- operations ----------------------------------------------------------------------------------
 def _refuse(op: Any, other: Any) -> Any:
     """Explain why `other` cannot stand beside a Value; NotImplemented for unknown types."""
     if hasattr(other, "__array__") or isinstance(other, (list, tuple)):
@@ -594,16 +601,16 @@ def apply(op: Primitive, *args: Any) -> Any:
     xs, numbers = [], []
     for arg in args:
         x = arg if arg.__class__ is Value or arg is None else as_number(arg)
-        if x is NotImplemented:
-            if _refuse(op, arg) is NotImplemented:
-                raise UnsupportedError(op.name, f"expected Values and numbers, not {type(arg).__name__}", "Wrap it first")
+        if x is NotImplemented and _refuse(op, arg) is NotImplemented:
+            problem = f"expected Values and numbers, not {type(arg).__name__}"
+            raise UnsupportedError(op.name, problem, "Wrap it first")
         xs.append(x)
         numbers.append(x._data if x.__class__ is Value else x)
     z = op.scalar(*numbers)
     if z.__class__ is not float and z.__class__ is not Fraction:
         z = float(z)
     # Two inputs fit the slots unless the first is a tuple's place: more go into a tuple.
-    x, y = xs if len(xs) == 2 else (xs[0], None) if len(xs) == 1 else (tuple(xs), None)  # noqa: PLR2004
+    x, y = xs if len(xs) == 2 else (xs[0], None) if len(xs) == 1 else (tuple(xs), None)
     return _record(op, z, x, y, _mode() or modes.USUAL)
 
 
@@ -632,17 +639,21 @@ def _install() -> None:
         setattr(Value, f"__r{dunder}__", reflected)
     for dunder, name in {"neg": "neg", "pos": "positive", "abs": "abs"}.items():
         setattr(Value, f"__{dunder}__", _unary(PRIMITIVES[name]))
-    for dunder, name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"}.items():
+    for dunder, name in COMPARISONS.items():
         setattr(Value, f"__{dunder}__", _comparison(PRIMITIVES[name]))
     for op in PRIMITIVES.values():
         connect(op)
     for name in METHODS:
         op = PRIMITIVES[name]
         setattr(Value, name, _unary(op) if len(op.vjps) == 1 else _binary(op)[0])
-        getattr(Value, name).__doc__ = f"``{op.text.replace('{:', '{').replace('{}', '{0}')}``; see `microgradx.{name}`."
+        getattr(Value, name).__doc__ = f"As `microgradx.{name}`."
     Value.max, Value.min = Value.maximum, Value.minimum  # type: ignore[assignment]
 
 
+COMPARISONS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "eq": "equal", "ne": "not_equal",
+}  # fmt: skip
 METHODS = (
     "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "asin", "acos", "atan",
     "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "abs",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microgradx.errors import AxisError, UnsupportedError, ShapeError
+from microgradx.errors import AxisError, ShapeError, UnsupportedError
 from microgradx.ops import indexing
 from microgradx.tensor import Tensor, apply, as_array
 from microgradx.tensor import _constant as constant

@@ -80,7 +80,8 @@ class Neuron(Module):
         """
         xs = x if isinstance(x, (list, tuple)) else [x] if isinstance(x, Value) else list(x)
         if len(xs) != len(self.w):
-            raise ShapeError(repr(self), f"{len(xs)} inputs for {len(self.w)} weights", "Pass one number for each weight")
+            problem = f"{len(xs)} inputs for {len(self.w)} weights"
+            raise ShapeError(repr(self), problem, "Pass one number for each weight")
         act: Value = apply(dot, self.b, *self.w, *xs)
         return act.relu() if self.nonlin else act
 
@@ -161,7 +162,8 @@ class MLP(Module):
 
     def __init__(self, nin: int, nouts: Sequence[int]) -> None:
         sz = [nin, *nouts]
-        self.layers = [Layer(sz[i], sz[i + 1], nonlin=i != len(nouts) - 1) for i in range(len(nouts))]
+        last = len(nouts) - 1
+        self.layers = [Layer(sz[i], sz[i + 1], nonlin=i != last) for i in range(len(nouts))]
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The last layer's output.

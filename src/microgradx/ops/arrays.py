@@ -37,15 +37,15 @@ def new(*operands: Array) -> Array:
 def power(x: Array, y: Array, out: Array = None) -> Array:
     """x ** y. Constant exponents people write often have faster kernels than ``np.power``."""
     if y.__class__ is int or y.__class__ is float:
-        if y == 2:  # noqa: PLR2004
+        if y == 2:
             return np.square(x, out)
         if y == 1:
             return np.positive(x, out)
         if y == -1 and kind_of(x).kind == "f":
             return np.reciprocal(x, out)
-        if y == 3 and np.ndim(x):  # noqa: PLR2004 - two multiplications, against 20 for np.power
+        if y == 3 and np.ndim(x):
             return np.multiply(np.square(x), x, out)
-        if y == 0.5:  # noqa: PLR2004
+        if y == 0.5:
             return np.sqrt(x, out)
     return np.power(x, y, out)
 
@@ -57,7 +57,7 @@ def power_slope(x: Array, y: Array, out: Array = None) -> Array:
             return np.multiply(np.zeros_like(x), 1, out)
         if y == 1:
             return np.multiply(np.ones_like(x), 1, out)
-        if y == 2:  # noqa: PLR2004
+        if y == 2:
             return np.multiply(x, 2, out)
         return np.multiply(power(x, y - 1), y, out)
     z = np.multiply(y, np.power(x, y - 1), out)

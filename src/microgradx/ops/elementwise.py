@@ -56,7 +56,7 @@ neg: Primitive = Primitive("neg", operator.neg, np.negative,
 positive: Primitive = Primitive("positive", operator.pos, np.positive,
     lambda g, z, x: g,
     tex="+{:2}", binding=1, sample=(R,), kind="linear")
-pow: Primitive = Primitive("pow", floats.power, arrays.power,  # noqa: A001
+pow: Primitive = Primitive("pow", floats.power, arrays.power,
     lambda g, z, x, y: g * power_slope(x, y),
     lambda g, z, x, y: g * power_log(x, y),
     tex="{:4}^{{{}}}", text="{:4}**{:4}", binding=3, sample=(POSITIVE, (-3.0, 3.0)), symbol="**",
@@ -105,7 +105,7 @@ root: Primitive = Primitive("root", ieee(math.sqrt), np.sqrt,
 sin: Primitive = Primitive("sin", ieee(math.sin), np.sin, lambda g, z, x: g * cos(x), sample=(R,), **_call("sin"))
 cos: Primitive = Primitive("cos", ieee(math.cos), np.cos, lambda g, z, x: -g * sin(x), sample=(R,), **_call("cos"))
 tan: Primitive = Primitive("tan", ieee(math.tan), np.tan, lambda g, z, x: g * (1 + z * z), sample=(R,),
-    singular=lambda x: cos(x), **_call("tan"))
+    singular=lambda x: cos(x), **_call("tan"))  # noqa: PLW0108 - re-read like a rule
 asin: Primitive = Primitive("asin", ieee(math.asin), np.arcsin, lambda g, z, x: g / sqrt((1 - x) * (1 + x)), sample=(UNIT,),
     singular=lambda x: 1 - x * x, domain="|x| ≤ 1", tex=r"\arcsin\left({}\right)", text="asin({})")
 acos: Primitive = Primitive("acos", ieee(math.acos), np.arccos, lambda g, z, x: -g / sqrt((1 - x) * (1 + x)), sample=(UNIT,),
@@ -134,7 +134,7 @@ leaky_relu: Primitive = Primitive("leaky_relu", floats.leaky_relu, arrays.leaky_
     tex=r"\operatorname{{leaky\_relu}}\left({}, {}\right)", text="leaky_relu({}, {})")
 
 # ---- absolute value, extrema, choice --------------------------------------------------------------
-abs: Primitive = Primitive("abs", operator.abs, np.abs, lambda g, z, x: g * sign(x), sample=(R,),  # noqa: A001
+abs: Primitive = Primitive("abs", operator.abs, np.abs, lambda g, z, x: g * sign(x), sample=(R,),
     singular=lambda x: x, guards=False, kink="abs'(0) = 0", tex=r"\left|{}\right|", text="abs({})")
 maximum: Primitive = Primitive("maximum", floats.maximum, np.maximum,
     lambda g, z, x, y: g * share(x, y),

@@ -16,7 +16,7 @@ Array = Any
 def is_basic(index: Any) -> bool:
     """Whether NumPy answers with a view: only integers, slices, None and Ellipsis."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) and part.__class__ is not bool for part in parts)
+    return all(part is None or part is Ellipsis or (isinstance(part, (slice, int, np.integer)) and part.__class__ is not bool) for part in parts)
 
 
 def _getitem(x: Array, out: Array = None, *, index: Any) -> Array:
@@ -42,11 +42,11 @@ def _put(g: Array, out: Array = None, *, shape: tuple[int, ...], index: Any) -> 
     return out
 
 
-def _concatenate(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:
+def _concatenate(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:  # noqa: ARG001 - the rule needs it
     return np.concatenate(xs, axis, out)
 
 
-def _stack(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:
+def _stack(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:  # noqa: ARG001 - the rule needs it
     return np.stack(xs, axis, out)
 
 

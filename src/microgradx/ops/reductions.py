@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from microgradx.ops.elementwise import exp  # noqa: F401 - rules name it
-from microgradx.ops.shaping import expand, sum  # noqa: A004, F401 - rules name them
+from microgradx.ops.elementwise import exp
+from microgradx.ops.shaping import expand, sum
 from microgradx.primitive import Primitive
 
 Array = Any
@@ -29,19 +29,19 @@ def _winners(x: Array, z: Array, out: Array = None, *, axis: Axis, keepdims: boo
     if axis and not keepdims:
         z = np.expand_dims(z, axis)
     tie = np.equal(x, z)
-    count = np.add.reduce(tie, axis, x.dtype, None, True)  # noqa: FBT003
+    count = np.add.reduce(tie, axis, x.dtype, None, True)
     return np.divide(tie, count, out, dtype=x.dtype)
 
 
 def _softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
     """e^x / sum e^x; a row of -inf only gives zeros."""
-    top = np.maximum.reduce(x, axis, None, None, True)  # noqa: FBT003
+    top = np.maximum.reduce(x, axis, None, None, True)
     if not np.isfinite(top).all():
         top = np.where(np.isneginf(top), 0, top)
     z = np.exp(np.subtract(x, top), out)
     if z.ndim == 0:
         z = np.asarray(z)  # without axes NumPy answers with a number, which nothing divides in place
-    total = np.add.reduce(z, axis, None, None, True)  # noqa: FBT003
+    total = np.add.reduce(z, axis, None, None, True)
     if not total.all():
         total = np.where(total == 0, 1, total)
     return np.divide(z, total, z)
@@ -49,7 +49,7 @@ def _softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
 
 def _logsumexp(x: Array, out: Array = None, *, axis: Axis, keepdims: bool) -> Array:
     """ln sum e^x without overflow."""
-    top = np.maximum.reduce(x, axis, None, None, True)  # noqa: FBT003
+    top = np.maximum.reduce(x, axis, None, None, True)
     if not np.isfinite(top).all():
         top = np.where(np.isfinite(top), top, 0)
     total = np.add.reduce(np.exp(np.subtract(x, top)), axis, None, None, keepdims)
@@ -62,9 +62,13 @@ def _log_softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
     return np.subtract(x, _logsumexp(x, axis=axis, keepdims=True), out)
 
 
-def _one_hot(labels: Array, out: Array = None, *, like: np.dtype[Any], classes: int) -> Array:
+def _one_hot(labels: Array, out: Array = None, *, like: np.dtype[Any], classes: int) -> Array:  # noqa: ARG001 - capture asks for the dtype
     """Rows of the identity; a label outside 0..classes-1 gives a row of zeros."""
-    return np.equal(np.expand_dims(labels, -1), np.arange(classes), out, dtype=None) if out is None else np.copyto(out, np.equal(np.expand_dims(labels, -1), np.arange(classes)))
+    picked = np.equal(np.expand_dims(labels, -1), np.arange(classes))
+    if out is None:
+        return picked
+    np.copyto(out, picked)
+    return out
 
 
 def _nll(x: Array, labels: Array, out: Array = None) -> Array:
@@ -77,10 +81,10 @@ def _nll(x: Array, labels: Array, out: Array = None) -> Array:
     return np.subtract(np.log(total, total), picked, out)
 
 
-max: Primitive = Primitive("max", None, _max,  # noqa: A001
+max: Primitive = Primitive("max", None, _max,
     lambda g, z, x, *, axis, keepdims: winners(x, z, axis=axis, keepdims=keepdims) * expand(g, shape=x.shape, axis=axis, keepdims=keepdims),
     tex=r"\max\left({}\right)", text="max({})", kind="other", sample=((-6.0, 6.0),), kink="ties are shared equally")
-min: Primitive = Primitive("min", None, _min,  # noqa: A001
+min: Primitive = Primitive("min", None, _min,
     lambda g, z, x, *, axis, keepdims: winners(x, z, axis=axis, keepdims=keepdims) * expand(g, shape=x.shape, axis=axis, keepdims=keepdims),
     tex=r"\min\left({}\right)", text="min({})", kind="other", sample=((-6.0, 6.0),), kink="ties are shared equally")
 winners: Primitive = Primitive("winners", None, _winners,

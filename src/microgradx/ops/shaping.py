@@ -27,14 +27,14 @@ def ones(n: int, dtype: np.dtype[Any]) -> Array:
     if vector is None:
         vector = np.ones(n, dtype)
         vector.flags.writeable = False
-        if len(_ones) < 256:  # noqa: PLR2004 - batch sizes are few; a loop over lengths is not
+        if len(_ones) < 256:
             _ones[n, dtype] = vector
     return vector
 
 
 def sum_array(x: Array, out: Array = None, *, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """Sum over `axis`. Down the rows of a float matrix BLAS is three times faster than NumPy."""
-    if axis == (0,) and x.ndim == 2 and not keepdims and x.dtype.char in "fd" and x.shape[1] <= 4096:  # noqa: PLR2004
+    if axis == (0,) and x.ndim == 2 and not keepdims and x.dtype.char in "fd" and x.shape[1] <= 4096:
         return np.dot(ones(x.shape[0], x.dtype), x, out)
     return np.add.reduce(x, axis, None, out, keepdims)
 
@@ -46,9 +46,9 @@ def unbroadcast_array(g: Array, shape: tuple[int, ...], out: Array = None) -> Ar
     ahead = g.ndim - len(shape)
     if ahead == 1 and g.shape[1:] == shape:
         return sum_array(g, out, axis=(0,))
-    axes = tuple([*range(ahead), *[i + ahead for i, n in enumerate(shape) if n == 1 and g.shape[i + ahead] != 1]])
+    axes = (*range(ahead), *[i + ahead for i, n in enumerate(shape) if n == 1 and g.shape[i + ahead] != 1])
     if axes:
-        g = np.add.reduce(g, axes, None, None, True)  # noqa: FBT003
+        g = np.add.reduce(g, axes, None, None, True)
     if ahead:
         g = g.reshape(g.shape[ahead:])
     if g.shape != shape:
@@ -68,7 +68,7 @@ def expand_array(g: Array, *, shape: tuple[int, ...], axis: tuple[int, ...] | No
 
 _linear = partial(Primitive, kind="linear", sample=((-6.0, 6.0),))
 
-sum: Primitive = _linear("sum", None, sum_array,  # noqa: A001
+sum: Primitive = _linear("sum", None, sum_array,
     lambda g, z, x, *, axis, keepdims: expand(g, shape=x.shape, axis=axis, keepdims=keepdims),
     tex=r"\sum {:2}", text="sum({})", binding=2)
 expand: Primitive = _linear("expand", None, expand_array,
