@@ -142,6 +142,8 @@ class Primitive:
     """
 
     __slots__ = (
+        "_reads",
+        "_rule_reads",
         "array",
         "array_each",
         "array_vjps",
@@ -156,8 +158,6 @@ class Primitive:
         "methods",
         "name",
         "plain",
-        "reads",
-        "rule_reads",
         "sample",
         "scalar",
         "singular",
@@ -208,13 +208,11 @@ class Primitive:
         self.float_each = each and over(FLOAT, each)
         self.array_each = each and over(ARRAY, each)
         rules = [rule for rule in (*vjps, each) if rule is not None]
-        self.rule_reads = [_reads(rule) if rule and kind != "linear" else set() for rule in vjps]
-        self.reads: Container[int] = set().union(*self.rule_reads)
-        if each is not None and kind != "linear":
-            self.reads = range(each.__code__.co_argcount - _FIXED + 1, sys.maxsize)
         # One or two differentiable inputs and no parameters: the walks' short path.
         self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2
         self.plain = self.plain and not any(rule.__code__.co_kwonlyargcount for rule in rules)
+        self._rule_reads: list[set[int]] | None = None
+        self._reads: Container[int] | None = None
         self.methods: dict[type, Callable[..., Any]] = {}
         PRIMITIVES[name] = self
         ARRAY[name] = array
@@ -237,6 +235,24 @@ class Primitive:
         raise UnsupportedError(
             self.name, f"expected a Value, a Tensor or numbers, not {kinds}", "Wrap the data first"
         )
+
+    @property
+    def rule_reads(self) -> list[set[int]]:
+        """For each vjp rule the places it reads the numbers of: 0 for z, 1 for the first input."""
+        if self._rule_reads is None:  # reading bytecode is slow: not while importing
+            linear = self.kind == "linear"
+            self._rule_reads = [_reads(r) if r and not linear else set() for r in self.vjps]
+        return self._rule_reads
+
+    @property
+    def reads(self) -> Container[int]:
+        """The places that any of the rules reads the numbers of."""
+        if self._reads is None:
+            if self.each is not None and self.kind != "linear":
+                self._reads = range(self.each.__code__.co_argcount - _FIXED + 1, sys.maxsize)
+            else:
+                self._reads = set().union(*self.rule_reads)
+        return self._reads
 
     @property
     def differentiable(self) -> bool:
