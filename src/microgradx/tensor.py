@@ -626,8 +626,9 @@ def as_index(index: Any) -> Any:
     if isinstance(index, (slice, int, type(None), type(Ellipsis))):
         return index
     if isinstance(index, Tensor):
-        index._refuse_traced("an index")
         index = index._data
+    if getattr(index, "traced", False):
+        return index  # a captured step's own numbers; see `capture.trace.TracedArray`
     array = np.array(index)
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.intp)
@@ -728,6 +729,8 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
             elif mode.copy_saved and place in op.reads:
                 array = array.copy()
             flags |= arg._flags & TRACKED
+        elif mode.tape is not None:
+            arg, array = mode.tape.operand(arg, op)  # noqa: PLW2901
         else:
             arg = array = _foreign(arg, op, place, guard, mode.copy_saved)  # noqa: PLW2901
         arrays.append(array)
@@ -738,10 +741,10 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
         raise _shape_error(op, arrays, error) from None
     if z.__class__ is not _ndarray:
         z = np.asarray(z)
-    t = _constant(z)
+    t = _constant(z if mode.tape is None else mode.tape.marked(z))
     if (flags and mode.record and op.kind != "constant") or mode.tape is not None:
         t.op, t.parents, t.inputs, t.params = op, tuple(kept), tuple(arrays), params
-        t._flags = flags if z.dtype.kind == "f" and op.kind != "constant" else 0
+        t._flags = flags if mode.record and z.dtype.kind == "f" and op.kind != "constant" else 0
         t.guard = guard or None
     elif op.view and z.base is not None:
         t._data = z.copy()  # a constant must not change when what it was taken from does

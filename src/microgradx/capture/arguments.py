@@ -178,6 +178,7 @@ def _build(
     if kind == "tensor" or (kind == "array" and not values):
         requires = part[4] if kind == "tensor" else False
         node: Any = Tensor(leaf, requires_grad=requires, name=name)
+        node._data = trace.marked(node._data)
         argument.nodes.append(node)
         trace.inputs[id(node)] = node
         return node

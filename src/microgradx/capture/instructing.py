@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from microgradx.capture.program import View
     from microgradx.capture.scalar_memory import Memory
 
-__all__ = ["KERNELS", "Operand", "forward", "pull"]
+__all__ = ["KERNELS", "Operand", "forward", "pull", "rule_text"]
 
 
 class Operand:
@@ -277,6 +277,12 @@ def pull(memory: Memory, name: str, index: int, g: Any, z: Any, inputs: Sequence
     zero = memory.work(out.shape, "bool")
     memory.emit("equal", g.view, 0.0, zero, out=zero)
     memory.emit("copyto", out, 0.0, out=out, where=zero, note="an exact 0 stays 0")
+
+
+def rule_text(primitive: Any, index: int) -> str:
+    """The rule of a primitive's input `index`, as it stands in the table."""
+    rule = primitive.each if primitive.each is not None else primitive.vjps[index]
+    return "" if rule is None else _text(rule, index)
 
 
 @functools.cache

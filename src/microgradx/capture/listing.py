@@ -258,7 +258,7 @@ def _generator(key: str, generator: Any) -> str:
 
 def _kernels(names: set[str]) -> list[str]:
     """The text of kernels that are not one NumPy function."""
-    from microgradx.ops import arrays  # noqa: PLC0415 - only programs with such kernels need it
+    from microgradx.capture import kernels as arrays  # noqa: PLC0415 - only programs with such kernels need it
 
     needed, texts = sorted(names), []
     for name in needed:

@@ -18,12 +18,15 @@ from numpy.lib.stride_tricks import as_strided
 
 from microgradx.capture.listing import listing, source
 from microgradx.errors import CaptureError, ShapeError
+from microgradx.primitive import PRIMITIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["Buffer", "Instruction", "Program", "Table", "View", "contiguous"]
 
+LINE = 64
+"""Bytes in a cache line."""
 LONGEST_LINE = 2000
 """Programs with more instructions run from a list: compiling them would cost more than it saves."""
 
@@ -130,6 +133,8 @@ class Program:
         What is not bit for bit what eager computes, and why.
     threads : int or None
         BLAS threads during a run; None leaves them alone.
+    borrowed : tuple of str
+        Buffers of inputs that a run reads where the caller has them, without a copy.
     """
 
     name: str
@@ -143,6 +148,7 @@ class Program:
     initial: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     threads: int | None = None
+    borrowed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._allocate()
@@ -152,12 +158,12 @@ class Program:
         self.arrays: dict[str, Any] = {}
         for buffer in self.buffers:
             start = self.initial.get(buffer.name)
-            array = np.zeros(buffer.size, buffer.dtype)
+            array = aligned(buffer.size, buffer.dtype)
             if start is not None:
                 array[: start.size] = start.reshape(-1)
             self.arrays[buffer.name] = array
         self._bound: dict[View, Any] = {}
-        self._run: Callable[[], None] | None = None
+        self._run: Callable[..., None] | None = None
 
     def array(self, view: View) -> Any:
         """The live array that `view` shows; writing to it writes the program's memory."""
@@ -171,17 +177,20 @@ class Program:
             self._bound[view] = bound
         return bound
 
-    def _resolve(self, instruction: Instruction) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    def _resolve(
+        self, instruction: Instruction, borrowed: tuple[str, ...] = ()
+    ) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         def value(a: Any) -> Any:
             if isinstance(a, View):
-                return self.array(a)
+                return a if a.buffer in borrowed else self.array(a)
             return self.tables[a.name] if isinstance(a, Table) else a
 
         arguments: list[Any] = [value(a) for a in instruction.arguments]
         keywords = {k: value(a) for k, a in instruction.keywords}
         name = instruction.function
         if name.startswith("."):
-            function = getattr(arguments.pop(0), name[1:])
+            owner = arguments.pop(0)
+            function = _Method(owner, name[1:]) if isinstance(owner, View) else getattr(owner, name[1:])
         else:
             head, *rest = name.split(".")
             function = self.tables[head] if head in self.tables else _module(head)
@@ -191,11 +200,19 @@ class Program:
 
     # ---- running ---------------------------------------------------------------------------------
     @property
-    def replay(self) -> Callable[[], None]:
-        """Run all instructions once, on the inputs and the state that lie in the buffers."""
+    def replay(self) -> Callable[..., None]:
+        """Run all instructions once, on the inputs and the state that lie in the buffers.
+
+        Takes one array for each of `borrowed`: contiguous, of the buffer's dtype.
+        """
         if self._run is None:
-            calls = [self._resolve(i) for i in self.instructions]
-            self._run = _straight(calls) if len(calls) <= LONGEST_LINE else _looped(calls)
+            if len(self.instructions) > LONGEST_LINE:
+                looped = _looped([self._resolve(i) for i in self.instructions])
+                own = [self.arrays[name] for name in self.borrowed]
+                self._run = _copying(looped, own) if own else looped
+            else:
+                calls = [self._resolve(i, self.borrowed) for i in self.instructions]
+                self._run = _straight(calls, self.borrowed, {b.name: b.dtype for b in self.buffers})
         return self._run
 
     def run(self, *inputs: Any) -> tuple[Any, ...]:
@@ -231,11 +248,24 @@ class Program:
                     f"input {name!r} has shape {x.shape}, and the program was captured for {view.shape}",
                     "Capture the step again for this shape",
                 )
+        lent = []
         for view, x in zip(self.inputs.values(), arrays, strict=True):
-            np.copyto(self.array(view), x, casting="same_kind")
+            if view.buffer in self.borrowed:
+                lent.append(self.lend(view, x))
+            else:
+                np.copyto(self.array(view), x, casting="same_kind")
         with np.errstate(all="ignore"):
-            self.replay()
+            self.replay(*lent)
         return tuple([self.array(view).copy() for view in self.outputs.values()])
+
+    def lend(self, view: View, x: Any) -> Any:
+        """`x` as a run may read it: itself if its memory is in order, otherwise our copy."""
+        own = self.arrays[view.buffer]
+        if x.dtype == own.dtype and x.flags.c_contiguous and x.flags.aligned:
+            return x
+        array = self.array(view)
+        np.copyto(array, x, casting="same_kind")
+        return array
 
     # ---- facts -----------------------------------------------------------------------------------
     @property
@@ -292,13 +322,22 @@ class Program:
 
 def _module(name: str) -> Any:
     if name == "kernels":
-        from microgradx.ops import arrays  # noqa: PLC0415 - only programs with such kernels need it
+        from microgradx.capture import kernels  # noqa: PLC0415 - only programs with such kernels need it
 
-        return arrays
+        return kernels
+    if name == "primitives":
+        return _Primitives()
     found = getattr(np, name, None)
     if found is None:
         raise CaptureError("Program", f"NumPy has no function {name!r}", "Report this as a bug")
     return found
+
+
+class _Primitives:
+    """The array kernels of the table, by name."""
+
+    def __getattr__(self, name: str) -> Any:
+        return PRIMITIVES[name].array
 
 
 def _looped(calls: Sequence[tuple[Any, tuple[Any, ...], Mapping[str, Any]]]) -> Callable[[], None]:
@@ -309,25 +348,68 @@ def _looped(calls: Sequence[tuple[Any, tuple[Any, ...], Mapping[str, Any]]]) -> 
     return replay
 
 
-def _straight(calls: Sequence[tuple[Any, tuple[Any, ...], dict[str, Any]]]) -> Callable[[], None]:
+def _copying(replay: Callable[[], None], own: Sequence[Any]) -> Callable[..., None]:
+    def copying(*lent: Any) -> None:
+        for array, x in zip(own, lent, strict=True):
+            np.copyto(array, x.reshape(-1))
+        replay()
+
+    return copying
+
+
+class _Method(NamedTuple):
+    """A method of a borrowed array, which is known only at the call."""
+
+    view: View
+    name: str
+
+
+def _straight(
+    calls: Sequence[tuple[Any, tuple[Any, ...], dict[str, Any]]],
+    borrowed: Sequence[str] = (),
+    dtypes: Mapping[str, str] | None = None,
+) -> Callable[..., None]:
     """One function with every object a local: 10-15 % faster than a loop on small arrays."""
-    names: dict[int, str] = {}
-    values: list[Any] = []
+    names: dict[Any, str] = {}
+    values: dict[str, Any] = {}
+    lines: list[str] = []
     fresh = itertools.count()
 
     def local(value: Any) -> str:
-        if id(value) not in names:
-            names[id(value)] = f"v{next(fresh)}"
-            values.append(value)
-        return names[id(value)]
-
-    def arguments(call: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Iterable[str]:
-        yield from (local(a) for a in call[1])
-        yield from (f"{k}={local(a)}" for k, a in call[2].items())
+        if isinstance(value, _Method):
+            return f"{local(value.view)}.{value.name}"
+        key: Any = value if isinstance(value, View) else id(value)
+        if key not in names:
+            names[key] = f"v{next(fresh)}"
+            if isinstance(value, View):
+                lines.append(f"  {names[key]} = {_lent(value, borrowed, (dtypes or {})[value.buffer])}")
+            else:
+                values[names[key]] = value
+        return names[key]
 
     # Bound methods are made anew by each getattr, so `calls` keeps all of them alive meanwhile.
-    lines = [f"  {local(call[0])}({', '.join(arguments(call))})" for call in calls] or ["  pass"]
-    parameters = ", ".join(f"{name}={name}" for name in names.values())
-    namespace = dict(zip(names.values(), values, strict=True))
-    exec(f"def replay({parameters}):\n" + "\n".join(lines), namespace)  # noqa: S102 - our own text
+    for function, arguments, keywords in calls:
+        given = [local(a) for a in arguments] + [f"{k}={local(a)}" for k, a in keywords.items()]
+        lines.append(f"  {local(function)}({', '.join(given)})")
+    parameters = [f"lent{k}" for k in range(len(borrowed))]
+    parameters += [f"{name}={name}" for name in ("ndarray", *values)]
+    text = f"def replay({', '.join(parameters)}):\n" + ("\n".join(lines) or "  pass")
+    namespace = {"ndarray": np.ndarray, **values}
+    exec(text, namespace)  # noqa: S102 - our own text
     return namespace["replay"]  # type: ignore[no-any-return]
+
+
+def _lent(view: View, borrowed: Sequence[str], dtype: str) -> str:
+    """Text that makes a view of a borrowed array."""
+    name = f"lent{list(borrowed).index(view.buffer)}"
+    item = np.dtype(dtype).itemsize
+    strides = tuple([s * item for s in view.strides])
+    return f"ndarray({view.shape}, {dtype!r}, {name}, {view.offset * item}, {strides})"
+
+
+def aligned(size: int, dtype: Any) -> Any:
+    """Zeros that begin at a cache line: vector instructions never straddle two."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(size * item + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + size * item].view(dtype)

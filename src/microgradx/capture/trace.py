@@ -16,6 +16,7 @@ import numpy as np
 from microgradx import modes
 from microgradx.errors import CaptureError
 from microgradx.graph import Node, tick
+from microgradx.tensor import as_array
 from microgradx.value import Value
 
 if TYPE_CHECKING:
@@ -62,6 +63,16 @@ class Backward:
     time: int
     root: Any
     cotangent: Any
+    found: Any = None  # of a Tensor: ``id(node) -> (node, its cotangent)``; see `tensor_trace`
+
+
+@dataclass(frozen=True, slots=True)
+class Optimise:
+    """``optimizer.step()``."""
+
+    time: int
+    optimizer: Any
+    cotangent = root = node = None
 
 
 def user_line() -> str:
@@ -70,6 +81,12 @@ def user_line() -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgradx."):
         frame = frame.f_back
     return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
+
+
+class TracedArray(np.ndarray[Any, Any]):
+    """Raw numbers of a traced Tensor: arrays computed from them outside operations are known."""
+
+    traced = True
 
 
 class Trace:
@@ -88,7 +105,14 @@ class Trace:
 
     def __init__(self) -> None:
         self.born = tick()
-        self.events: list[Write | Backward] = []
+        self.events: list[Write | Backward | Optimise] = []
+        self.notes: dict[int, str] = {}  # id(node) -> the rule that made it in a backward pass
+        self.kept: list[Any] = []
+        # id(Tensor) -> (generator, method, array) of random numbers drawn in the step; the
+        # generator is None for the library's default stream
+        self.drawn: dict[int, tuple[Any, str, Any]] = {}
+        self._streams: dict[int, tuple[Any, Any]] = {}
+        self.holds: dict[int, bool] = {}  # id(Tensor) -> whether its grad is an array now
         self.inputs: dict[int, Any] = {}
         self.grad_reads: dict[int, Any] = {}
         self.copies: dict[int, Any] = {}
@@ -106,6 +130,8 @@ class Trace:
         self._switch.__exit__(kind, error, where)
         for node, data, grad, time in self._saved.values():
             node._data, node._grad, node.time = data, grad, time
+        for generator, state in self._streams.values():
+            generator.bit_generator.state = state  # the replay draws the same numbers again
 
     # ---- what nodes report (see `modes.Mode.tape`) ----
     def read(self, node: Any) -> Any:
@@ -114,6 +140,8 @@ class Trace:
 
     def read_grad(self, node: Any) -> Any:
         """A node that stands for the gradient as it is now."""
+        if node.__class__ is not Value and not self.holds.get(id(node), node._grad is not None):
+            return None
         self.grad_reads[id(node)] = node
         return self._stand_in(node, node._data * 0, GRAD)
 
@@ -137,6 +165,7 @@ class Trace:
     def write_grad(self, node: Any, new: Any) -> None:
         """``node.grad = new``."""
         self._save(node)
+        self.holds[id(node)] = new is not None
         self.events.append(Write(tick(), node, "grad", new))
 
     def backward(self, root: Any, cotangent: Any = None, create_graph: bool = False) -> None:  # noqa: FBT001, FBT002 - as the method it stands for
@@ -147,7 +176,48 @@ class Trace:
                 f"{user_line()} calls backward(create_graph=True)",
                 "Use mg.grad for derivatives inside a captured step",
             )
-        self.events.append(Backward(tick(), root, cotangent))
+        if root.__class__ is Value:
+            self.events.append(Backward(tick(), root, cotangent))
+            return
+        from microgradx.capture.tensor_trace import expand  # noqa: PLC0415 - Values need none of it
+
+        found = expand(root, cotangent, self)
+        for node, _ in found.values():
+            self.holds[id(node)] = True
+        self.events.append(Backward(tick(), root, cotangent, found))
+
+    def drawing(self, generator: Any) -> None:
+        """Random numbers are about to be drawn."""
+        self._streams.setdefault(id(generator), (generator, generator.bit_generator.state))
+
+    def drew(self, node: Any, generator: Any, method: str, *, default: bool) -> None:
+        """`node` holds the numbers just drawn, from the library's default stream or another."""
+        self.kept.append(node)
+        node._data = self.marked(node._data)
+        self.drawn[id(node)] = None if default else generator, method, node._data
+
+    def marked(self, array: Any) -> Any:
+        """Numbers of this one run, so that raw uses of them can be told from constants."""
+        return array.view(TracedArray)
+
+    def operand(self, x: Any, op: Any) -> tuple[Any, Any]:
+        """A raw operand: what the node keeps of it, and what its kernel takes."""
+        if x is None or x.__class__ is float or x.__class__ is int or isinstance(x, np.generic):
+            return x, x
+        if isinstance(x, Value):
+            return x, x._data
+        array = as_array(x, op.name)
+        return array, array
+
+    def optimise(self, optimizer: Any) -> None:
+        """``optimizer.step()``: the planner writes the update."""
+        event = Optimise(tick(), optimizer)
+        self.events.append(event)
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                if self.holds.get(id(p), p._grad is not None):
+                    self._save(p)
+                    p.time = event.time
 
     def copy(self, node: Any, source: Any) -> None:
         """``Value(source)``: a new leaf with the number of a traced one."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgradx import modes
 from microgradx.functions.arguments import TensorLike, as_tensor, ints
 from microgradx.tensor import Tensor
 
@@ -292,11 +293,7 @@ def rand(
     Tensor
         A leaf.
     """
-    return _made(
-        generator(rng).random(ints(shape) if shape else ()).astype(dtype or np.float64),
-        requires_grad,
-        name,
-    )
+    return _drawn("random", shape, rng, dtype, requires_grad, name)
 
 
 def randn(
@@ -326,13 +323,23 @@ def randn(
     Tensor
         A leaf.
     """
-    return _made(
-        np.asarray(generator(rng).standard_normal(ints(shape) if shape else ())).astype(
-            dtype or np.float64
-        ),
-        requires_grad,
-        name,
-    )
+    return _drawn("standard_normal", shape, rng, dtype, requires_grad, name)
+
+
+def _drawn(
+    method: str, shape: Any, rng: Any, dtype: Any, requires_grad: bool | None, name: str | None
+) -> Tensor:
+    """Random numbers; a captured step draws them anew, from the same stream, on each replay."""
+    source = generator(rng)
+    mode = modes.current()
+    tape = None if mode is None or isinstance(rng, int) else mode.tape
+    if tape is not None:
+        tape.drawing(source)
+    numbers = np.asarray(getattr(source, method)(ints(shape) if shape else ()))
+    made = _made(numbers.astype(dtype or np.float64), requires_grad, name)
+    if tape is not None:
+        tape.drew(made, source, method, default=rng is None)
+    return made
 
 
 _stream: list[np.random.Generator] = []

@@ -1,0 +1,97 @@
+"""Matrix products cut into pieces that OpenBLAS multiplies without packing, where that is faster.
+
+For pieces with at most a million multiplications some of OpenBLAS's kernels skip the copy of both
+operands into blocks, which for the products of a small network is a third of the time. Whether it
+pays depends on shapes, layouts and the processor, and a wrong cut loses up to eightfold, so each
+product is timed once, on the program's own memory, when the step is captured.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx.capture.program import Instruction, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["tuned"]
+
+PIECES = (2, 4, 7, 8, 14, 16, 28, 32)
+SMALL = 4e5
+"""Products with fewer multiplications are left alone."""
+FITS = 1.1e6
+"""Multiplications in a piece that the small kernels take."""
+WORTH = 0.95
+"""A cut must save at least 5 %."""
+ROUNDS = 9
+
+
+def tuned(instruction: Instruction, array: Callable[[View], Any]) -> tuple[Instruction, str]:
+    """The fastest way to compute one product.
+
+    Parameters
+    ----------
+    instruction : Instruction
+        A call of ``matmul`` on matrices.
+    array : callable
+        View -> live array to time it on; what lies there is overwritten.
+
+    Returns
+    -------
+    Instruction
+        The same call on the same memory, perhaps in pieces.
+    str
+        What was chosen; "" for the plain call.
+    """
+    a, b, c = instruction.arguments
+    if len(a.shape) != 2 or len(b.shape) != 2:  # noqa: PLR2004
+        return instruction, ""
+    (m, k), n = a.shape, b.shape[1]
+    work = m * k * n
+    if work < SMALL:
+        return instruction, ""
+    plans = {"": (a, b, c)}
+    for p in PIECES:
+        if work / p > FITS and p != PIECES[-1]:
+            continue
+        if m % p == 0 and m // p >= 4:  # noqa: PLR2004
+            plans[f"{p} pieces of rows"] = (rows(a, p), b, rows(c, p))
+        if n % p == 0 and n // p >= 4:  # noqa: PLR2004
+            plans[f"{p} pieces of columns"] = (a, columns(b, p), columns(c, p))
+    best = _race({key: [array(v) for v in views] for key, views in plans.items()})
+    x, y, z = plans[best]
+    note = f"{instruction.note}, in {best}" if best else instruction.note
+    return instruction._replace(arguments=(x, y, z), writes=z, note=note), best
+
+
+def rows(view: View, p: int) -> View:
+    """A matrix as `p` matrices of some of its rows."""
+    (m, n), (s, t) = view.shape, view.strides
+    return View(view.buffer, view.offset, (p, m // p, n), (m // p * s, s, t))
+
+
+def columns(view: View, p: int) -> View:
+    """A matrix as `p` matrices of some of its columns."""
+    (m, n), (s, t) = view.shape, view.strides
+    return View(view.buffer, view.offset, (p, m, n // p), (n // p * t, s, t))
+
+
+def _race(plans: dict[str, list[Any]]) -> str:
+    """The key of the fastest product; the plain one unless another is clearly faster."""
+    clock, matmul = time.perf_counter, np.matmul
+    best = dict.fromkeys(plans, 9e9)
+    for a, b, c in plans.values():
+        matmul(a, b, c)
+    for done in range(ROUNDS):
+        for key, (a, b, c) in plans.items():
+            if done > 1 and best[key] > 1.5 * min(best.values()):
+                continue
+            start = clock()
+            matmul(a, b, c)
+            best[key] = min(best[key], clock() - start)
+    found = min(best, key=lambda key: best[key])
+    return found if best[found] < WORTH * best[""] else ""

@@ -1,0 +1,213 @@
+"""`TensorReplay`: a planned step of Tensors, ready to be called.
+
+The program's memory and the user's objects are one: a parameter's data *is* a view of the
+program's buffer after the first call, and so are an optimiser's moments, so a replay leaves the
+model, the optimiser's ``state_dict`` and later eager calls with the same numbers at no cost. What
+was assigned from outside since is copied in before the next run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx import engine
+from microgradx.capture.pending_arrays import PendingArray
+from microgradx.capture.program import View
+from microgradx.capture.tensor_plan import plan
+from microgradx.capture.tensor_rows import Row
+from microgradx.capture.tensor_trace import resolve
+from microgradx.capture.threads import blas
+from microgradx.errors import CaptureError
+from microgradx.graph import tick
+from microgradx.tensor import EXPOSED, _constant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from microgradx.capture.arguments import Argument
+    from microgradx.capture.program import Program
+    from microgradx.capture.tensor_trace import Update
+    from microgradx.capture.trace import Trace
+
+__all__ = ["TensorReplay"]
+
+LARGE = 200e6
+"""Floating-point operations in matrix products from which two threads are faster."""
+
+
+class TensorReplay:
+    """Lends inputs to a Tensor program, runs it, and hands out what it returns.
+
+    Parameters
+    ----------
+    trace : Trace
+        The step, traced.
+    arguments : sequence of Argument
+        What varies from call to call.
+    outputs : sequence
+        What the step returned.
+    name : str
+        The step's name.
+    threads : int, optional
+        BLAS threads during a run; 1 by default.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        arguments: Sequence[Argument],
+        outputs: Sequence[Any],
+        name: str,
+        threads: int | None = None,
+    ) -> None:
+        self.resolved = resolved = resolve(trace, arguments, outputs)
+        library = blas()
+        self._blas = library
+        self.threads = threads or 1
+        before = library.get() if library is not None else 0
+        try:
+            if library is not None:
+                library.set(self.threads)
+            planned = plan(resolved, name)
+        finally:
+            if library is not None:
+                library.set(before)
+        self.program: Program = planned.program
+        self.program.threads = self.threads if library is not None else None
+        memory, array = planned.memory, self.program.array
+        self._inputs = [(memory.view(row), row) for row in resolved.inputs]
+        # ---- whose numbers lie where ----
+        self._data: list[tuple[Any, Any]] = []
+        self._grads_in: list[tuple[Any, Any]] = []
+        for (key, attribute), row in resolved.state.items():
+            home = array(memory.view(row))
+            node = resolved.objects[key]
+            (self._data if attribute == "data" else self._grads_in).append((node, home))
+        written = {id(u) for u, _ in resolved.stores} | {id(r) for r, _ in resolved.stores}
+        self._written = [
+            resolved.objects[key]
+            for (key, attribute), row in resolved.state.items()
+            if attribute == "data" and id(row) in written
+        ]
+        self._grads: list[tuple[Any, Any]] = []
+        for node, grad in resolved.grads:
+            if grad is None:
+                self._grads.append((node, None))
+                continue
+            home = array(memory.view(grad)) if grad.base.kind != "constant" else np.array(_value(grad))
+            self._grads.append((node, PendingArray(home)))
+        self._optimised = [
+            _Optimised(update, counts, self.program, memory)
+            for update, counts in zip(resolved.updates, planned.counters, strict=True)
+        ]
+        self._outputs = [
+            (memory.view(x), x) if isinstance(x, Row) else (None, x) for x in resolved.outputs
+        ]
+        self._results = [
+            (None if view is None else array(view) if row.base.kind != "constant" else _value(row), row)
+            for view, row in self._outputs
+        ]
+        self._guards = [(a, engine.fingerprint(a)) for a in resolved.guards]
+        self._saved_errors = {"all": "ignore"}
+
+    def __call__(self, leaves: Sequence[Any]) -> list[Any]:
+        """Run once on `leaves`, one array or number for each argument."""
+        program = self.program
+        if self._guards:
+            self._refuse_changed()
+        lent = [program.lend(view, np.asarray(x)) for (view, _), x in zip(self._inputs, leaves, strict=True)]
+        for node, home in self._data:
+            if node._data is not home:
+                _adopt(node, home)
+        for node, home in self._grads_in:
+            np.copyto(home, 0 if node._grad is None else np.asarray(node._grad))
+        for optimised in self._optimised:
+            optimised.before()
+        library, threads = self._blas, self.threads
+        with np.errstate(all="ignore"):
+            before = library.get() if library is not None else threads
+            if before != threads:
+                library.set(threads)  # type: ignore[union-attr]
+                try:
+                    program.replay(*lent)
+                finally:
+                    library.set(before)  # type: ignore[union-attr]
+            else:
+                program.replay(*lent)
+        for optimised in self._optimised:
+            optimised.after()
+        for node in self._written:
+            node.time = tick()
+        for node, grad in self._grads:
+            node._grad = grad
+        return [_constant(np.array(x)) if isinstance(row, Row) else row for x, row in self._results]
+
+    def _refuse_changed(self) -> None:
+        for array, mark in self._guards:
+            if engine.fingerprint(array) != mark:
+                raise CaptureError(
+                    self.program.name,
+                    f"an array of shape {array.shape} that the step took as a constant has changed",
+                    "Pass it as an argument",
+                )
+
+
+class _Optimised:
+    """The link between an optimiser's state and the program's memory."""
+
+    def __init__(self, update: Update, counts: tuple[View, View], program: Program, memory: Any) -> None:
+        self.update = update
+        self.count, self.options = (program.array(view) for view in counts)
+        self.given: tuple[float, ...] = ()
+        self.homes: list[tuple[dict[str, Any], str, Any]] = []
+        for slot, row in zip(update.slots, update.moments, strict=True):
+            whole = memory.view(row)
+            start = 0
+            for p, state in zip(update.params, update.states, strict=True):
+                data = p._data
+                strides = tuple([s // data.itemsize for s in np.empty(data.shape, data.dtype).strides])
+                home = program.array(View(whole.buffer, whole.offset + start, data.shape, strides))
+                self.homes.append((state, slot, home))
+                start += data.size
+        self.steps = 0
+
+    def before(self) -> None:
+        """Bring options and moments up to date."""
+        update = self.update
+        options = update.optimizer.options(update.group)
+        if options != self.given:
+            self.given = options
+            self.options[...] = options
+        if not self.homes:
+            return
+        for state, slot, home in self.homes:
+            if state.get(slot) is not home:
+                np.copyto(home, state.get(slot, 0))
+                state[slot] = home
+        steps = update.states[0].get("step", 0)
+        if steps != self.steps or not steps:
+            self.steps = steps
+            self.count[0] = steps
+
+    def after(self) -> None:
+        """Count the step where eager code looks for it."""
+        if self.homes:
+            self.steps = steps = self.steps + 1
+            for state in self.update.states:
+                state["step"] = steps
+
+
+def _adopt(node: Any, home: Any) -> None:
+    """Let a Tensor's data live in the program's memory, with the numbers it has now."""
+    np.copyto(home, node._data)
+    node._data = home
+    node._flags &= ~EXPOSED
+
+
+def _value(row: Row) -> Any:
+    from microgradx.capture.tensor_rows import numbers  # noqa: PLC0415
+
+    return numbers(row)
+
