@@ -36,6 +36,7 @@ def new(*operands: Array) -> Array:
 
 def power(x: Array, y: Array, out: Array = None) -> Array:
     """x ** y. Constant exponents people write often have faster kernels than ``np.power``."""
+    # Not so 0.5: IEEE has (-inf)**0.5 = inf and (-0.0)**0.5 = 0.0, and the square root has not.
     if y.__class__ is int or y.__class__ is float:
         if y == 2:
             return np.square(x, out)
@@ -45,8 +46,6 @@ def power(x: Array, y: Array, out: Array = None) -> Array:
             return np.reciprocal(x, out)
         if y == 3 and np.ndim(x):
             return np.multiply(np.square(x), x, out)
-        if y == 0.5:
-            return np.sqrt(x, out)
     return np.power(x, y, out)
 
 
