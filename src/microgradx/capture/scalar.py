@@ -236,14 +236,16 @@ class _Planner:
         order = np.argsort(self.position[states])
         targets, sources = self.position[states][order], sources[order]
         # Runs that lie in one piece on both sides are written by the call that computes them.
-        cuts = np.flatnonzero((np.diff(targets) != 1) | (np.diff(sources) != 1)) + 1
-        bounds = [0, *cuts.tolist(), len(targets)]
-        long = [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= FEWEST_IN_RUN or len(bounds) == 2]  # noqa: PLR2004
+        bounds = [0, *_cuts(sources, targets), len(targets)]
+        long = [
+            (a, b) for a, b in itertools.pairwise(bounds) if b - a >= FEWEST_IN_RUN or len(bounds) == 2  # noqa: PLR2004
+        ]
         rest = np.ones(len(targets), bool)
         moves = []
         for a, b in long:
             target = contiguous("v", int(targets[a]), (b - a,))
-            source = contiguous("v", int(sources[a]), (b - a,))
+            step = int(sources[b - 1] > sources[a])
+            source = View("v", int(sources[a]), (b - a,), (step,))
             moves.append((source, target))
             rest[a:b] = False
         if rest.any():
@@ -315,6 +317,16 @@ class _Planner:
             {key: view for key, view in found.items() if view is not None},
             memory.tables, memory.names, {"v": start}, notes,
         )  # fmt: skip
+
+
+def _cuts(sources: Ids, targets: Ids) -> list[int]:
+    """Where to cut, so that every piece is contiguous in memory, or one number repeated."""
+    step = np.diff(sources)
+    broken = (np.diff(targets) != 1) | ((step != 1) & (step != 0))
+    turns = np.zeros(len(broken), bool)
+    turns[1:] = (step[1:] != step[:-1]) & ~broken[1:] & ~broken[:-1]
+    after_break = np.flatnonzero(broken) + 1
+    return sorted({*after_break.tolist(), *np.flatnonzero(turns).tolist()})
 
 
 def _complete(row: Instruction, whole: View) -> Instruction:

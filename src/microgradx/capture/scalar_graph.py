@@ -17,6 +17,8 @@ __all__ = ["Group", "groups"]
 
 Ids = Any  # ndarray of node numbers
 
+SHORT = 8
+"""Length of vectors from which BLAS is worth it for a single row or column."""
 FEWEST_PRODUCTS = 2
 """A dot of one product would be a multiplication and an addition anyway."""
 
@@ -62,22 +64,23 @@ class Fused:
 
 
 def epochs(c: Columns) -> Any:
-    """How many backward events must be over before each node can be computed."""
-    epoch = np.zeros(c.size, np.int64)
+    """How many backward events each node is computed after: as many as its readers allow."""
     if not c.events:
-        return epoch
-    for k, event in enumerate(c.events):
-        for leaf in event.wanted.values():
-            epoch[leaf] = k + 1
-    out = epoch.tolist()
+        return np.zeros(c.size, np.int64)
+    last = len(c.events)
+    epoch = np.full(c.size, last)
     start, parent = c.start.tolist(), c.parent.tolist()
-    for i in np.flatnonzero(c.kind == OPERATION).tolist():
-        top = 0
-        for p in parent[start[i] : start[i + 1]]:
-            if p >= 0 and out[p] > top:
-                top = out[p]
-        out[i] = top
-    return np.array(out)
+    late = epoch.tolist()
+    for k, event in reversed(list(enumerate(c.events))):
+        for node in (event.root, event.seed, *event.wanted):
+            late[node] = min(late[node], k)
+    for i in range(c.size - 1, -1, -1):
+        here = late[i]
+        if here < last:
+            for p in parent[start[i] : start[i + 1]]:
+                if late[p] > here:
+                    late[p] = here
+    return np.array(late)
 
 
 def _readers(c: Columns) -> Any:
@@ -207,7 +210,7 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
     start, parent = c.start.tolist(), c.parent.tolist()
     eras = epoch.tolist()
     constant = (c.kind == 3).tolist()  # noqa: PLR2004
-    table: dict[tuple[Any, ...], list[int]] = {}
+    rows: list[tuple[int, list[int], tuple[Any, ...]]] = []
     for i in np.flatnonzero((c.kind == OPERATION) & ~gone).tolist():
         plain = fused.plain.get(i)
         key: tuple[Any, ...]
@@ -224,7 +227,12 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
             if p >= 0 and level[p] > top:
                 top = level[p]
         level[i] = top + 1
-        table.setdefault((eras[i], top + 1, fused.op[i], *key), []).append(i)
+        rows.append((i, read, (fused.op[i], *key)))
+    if c.events:
+        _as_late_as_possible(rows, level, eras, len(c.events))
+    table: dict[tuple[Any, ...], list[int]] = {}
+    for i, _, key in rows:
+        table.setdefault((eras[i], level[i], *key), []).append(i)
     primitives = {op.name: op for op in c.ops}
     found: list[Group] = []
     for key in sorted(table, key=lambda key: key[:3]):
@@ -254,6 +262,22 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
                 group.literal[i], group.operands[i] = None, group.operands[0]
         found.append(group)
     return found, epoch
+
+
+def _as_late_as_possible(
+    rows: list[tuple[int, list[int], tuple[Any, ...]]], level: list[int], eras: list[int], era: int
+) -> None:
+    """Level the update from its end: all parameters then take each step of it together.
+
+    From the beginning, those that the loss does not depend on would run ahead of the others.
+    """
+    height = [0] * len(level)
+    for i, read, _ in reversed(rows):
+        if eras[i] == era:
+            for p in read:
+                if p >= 0 and height[p] <= height[i]:
+                    height[p] = height[i] + 1
+            level[i] = -height[i]
 
 
 # ---- matrix products --------------------------------------------------------------------------------
@@ -296,7 +320,10 @@ def matrix_products(dots: Group) -> list[Group]:
         rows, cols = np.unique(a[members]), np.unique(b[members])
         complete = len(members) == len(rows) * len(cols)
         complete = complete and len(np.unique(a[members] * (b.max() + 1) + b[members])) == len(members)
-        if not complete or (len(members) == 1 and len(component) > 1):
+        # A thin product of short vectors is no faster than plain multiplication, and harder to read
+        # from memory; single dots belong together.
+        thin = min(len(rows), len(cols)) == 1 and len(left) < SHORT
+        if not complete or (len(component) > 1 and (thin or len(members) == 1)):
             rest[members] = True
             continue
         # Rows of the result are what changes slowest in the user's own order.
