@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from microgradx.testing.calls import RECIPES, Dice, OpCall, draw_call
-    from microgradx.testing.gradcheck import INVARIANTS, check_vjp, gradcheck
+    from microgradx.testing.checking import INVARIANTS, check_vjp, gradcheck
     from microgradx.testing.ladder import Derivative, Status
     from microgradx.testing.laws import LAWS, LawBroken, check_primitive
+    from microgradx.testing.mutants import CLASSICS, planted
     from microgradx.testing.numerical import (
         numerical_derivative,
         numerical_hvp,
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
         numerical_jvp,
         numerical_vjp,
     )
+    from microgradx.testing.programs import Program, Step
+    from microgradx.testing.reduction import reduce_program
     from microgradx.testing.report import GradientError, Mismatch, Report
+    from microgradx.testing.twins import TwinError, check_twins
 
 __all__ = [
+    "CLASSICS",
     "INVARIANTS",
     "LAWS",
     "RECIPES",
@@ -35,9 +40,13 @@ __all__ = [
     "LawBroken",
     "Mismatch",
     "OpCall",
+    "Program",
     "Report",
     "Status",
+    "Step",
+    "TwinError",
     "check_primitive",
+    "check_twins",
     "check_vjp",
     "draw_call",
     "gradcheck",
@@ -46,13 +55,16 @@ __all__ = [
     "numerical_jacobian",
     "numerical_jvp",
     "numerical_vjp",
+    "planted",
+    "reduce_program",
 ]
 
 _HOME = {
     "calls": ("RECIPES", "Dice", "OpCall", "draw_call"),
-    "gradcheck": ("INVARIANTS", "check_vjp", "gradcheck"),
+    "checking": ("INVARIANTS", "check_vjp", "gradcheck"),
     "ladder": ("Derivative", "Status"),
     "laws": ("LAWS", "LawBroken", "check_primitive"),
+    "mutants": ("CLASSICS", "planted"),
     "numerical": (
         "numerical_derivative",
         "numerical_hvp",
@@ -60,7 +72,10 @@ _HOME = {
         "numerical_jvp",
         "numerical_vjp",
     ),
+    "programs": ("Program", "Step"),
+    "reduction": ("reduce_program",),
     "report": ("GradientError", "Mismatch", "Report"),
+    "twins": ("TwinError", "check_twins"),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -71,6 +86,6 @@ def __getattr__(name: str) -> Any:
         found = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
         globals()[name] = found  # else the submodule `gradcheck` would shadow the function
         return found
-    if name in {"strategies", "mutants", "plugin", "laws", "calls", "twins"}:
+    if name in {"mutants", "plugin", "programs", "strategies"}:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

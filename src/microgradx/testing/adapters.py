@@ -18,6 +18,7 @@ from microgradx.graph import Node, topological_order
 from microgradx.modes import no_grad
 from microgradx.tensor import Tensor
 from microgradx.testing.libraries import Autograd, Jax, MyGrad, Torch
+from microgradx.testing.programs import Program, program_of
 from microgradx.testing.protocol import Ran, is_differentiable, lifted
 from microgradx.transforms import grad, vjp
 from microgradx.value import Value
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from microgradx.testing.protocol import Adapter, Array, Gradients, Pulled
 
-__all__ = ["Handwritten", "Tensors", "Values", "adapter_for", "library_named"]
+__all__ = ["Handwritten", "Tensors", "Values", "adapter_for", "library_named", "traced"]
 
 
 class Tensors:
@@ -36,6 +37,7 @@ class Tensors:
 
     name = "microgradx"
     owns_gradients = True
+    has_leaves = True
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """Run `f` on constants: no graph is recorded."""
@@ -122,11 +124,37 @@ def _data(z: Any) -> Any:
     return z.data if type(z).__module__.startswith("microgradx.") else z
 
 
+def traced(f: Callable[..., Any], inputs: Sequence[Any], share: Sequence[int]) -> Program:
+    """The graph of one run as a program; a `Program` is its own.
+
+    Parameters
+    ----------
+    f : callable
+        The function under test.
+    inputs : sequence
+        Arrays and constants.
+    share : sequence of int
+        Which positions hold one object.
+
+    Returns
+    -------
+    Program
+    """
+    if isinstance(f, Program):
+        return f
+    arguments = lifted(lambda x: Tensor(x, requires_grad=True), inputs, share)
+    with np.errstate(all="ignore"):
+        root = f(*arguments)
+    leaves = {id(x): x for x in arguments if isinstance(x, Tensor)}
+    return program_of(root, list(leaves.values()))
+
+
 class Values:
     """microgradx over numbers: every input is one float."""
 
     name = "microgradx.Value"
     owns_gradients = True
+    has_leaves = True
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """Run `f` on fresh Values."""
@@ -174,6 +202,7 @@ class Handwritten:
 
     name = "handwritten"
     owns_gradients = True
+    has_leaves = False
 
     def __init__(self, pull: Callable[..., Any], *, cache: bool = False) -> None:
         self._pull = pull
@@ -252,6 +281,7 @@ _BY_MODULE: dict[str, type[Any]] = {
     "autograd": Autograd,
     "mygrad": MyGrad,
 }
+_FOREIGN = frozenset({"torch", "jax", "jaxlib", "autograd", "mygrad"})
 _BY_NAME: dict[str, type[Any]] = {**_BY_MODULE, "microgradx.Value": Values, "value": Values}
 
 
@@ -318,10 +348,12 @@ def adapter_for(f: Callable[..., Any], inputs: Sequence[Any], arrays: Sequence[A
     scalars = [x for x in inputs if isinstance(x, float)]
     if scalars and not any(isinstance(x, np.ndarray) for x in inputs):
         return Values()
+    named = _library_it_names(f)
+    if named is not None:
+        return named
     tried: list[str] = []
     for candidate in _candidates(f):
         try:
-            # The result must be the library's own: NumPy alone makes arrays of arrays.
             with np.errstate(all="ignore"):
                 result = candidate(arrays)
         except Exception as error:  # noqa: BLE001 - any refusal means "not this library"
@@ -330,8 +362,6 @@ def adapter_for(f: Callable[..., Any], inputs: Sequence[Any], arrays: Sequence[A
         found = _recognised(result)
         if found is not None:
             return found
-        if _uses_autograd(f):
-            return Autograd()
         tried.append(f"it returned {type(result).__name__}")
     raise UnsupportedError(
         "gradcheck",
@@ -352,16 +382,18 @@ def _candidates(f: Callable[..., Any]) -> Iterator[Callable[[Sequence[Any]], Any
         yield lambda arrays: f(*(sys.modules["mygrad"].tensor(np.array(x)) for x in arrays))
 
 
-def _uses_autograd(f: Callable[..., Any]) -> bool:
-    """Whether `f` is autograd's or names it: there plain arrays give plain arrays."""
-    if "autograd" not in sys.modules:
-        return False
+def _library_it_names(f: Callable[..., Any]) -> Adapter | None:
+    """The foreign library that `f` belongs to or mentions.
+
+    Asked before anything is run: a foreign function takes a Tensor for an array and returns one,
+    so that running `f` over Tensors would find a gradient, and lose half of it.
+    """
     space = getattr(f, "__globals__", {})
     named = [space.get(name) for name in getattr(getattr(f, "__code__", None), "co_names", ())]
     closed = [cell.cell_contents for cell in getattr(f, "__closure__", None) or ()]
-    homes = [
-        str(getattr(x, "__module__", None) or getattr(x, "__name__", ""))
-        for x in (f, type(f), *named, *closed)
-    ]
-    names = [str(getattr(x, "__name__", "")) for x in (*named, *closed)]
-    return any(text.startswith("autograd") for text in (*homes, *names))
+    for x in (f, type(f), *named, *closed):
+        for attribute in ("__module__", "__name__"):
+            package = str(getattr(x, attribute, "")).partition(".")[0]
+            if package in _FOREIGN and package in sys.modules:
+                return library_named(package)
+    return None

@@ -32,7 +32,7 @@ Shape = tuple[int, ...]
 
 GRID = 8  # elements are multiples of 1/8: ties, zeros and exact sums are then frequent
 MAX_SIDE = 4
-BIG = 1e6  # a value above this tells more about overflow than about a gradient
+FEW = 4  # so many of ten arrays hold whole numbers only
 
 
 class Source(Protocol):
@@ -69,9 +69,12 @@ class Dice:
         return options[self.integer(0, len(options) - 1)]
 
     def grid(self, shape: Shape, low: int, high: int) -> Array:
-        """Integers in ``[low, high]``; sometimes all of them equal."""
-        if self.integer(0, 9) == 0:
+        """Integers in ``[low, high]``: all of them, few of them (zeros and ties), or only one."""
+        kind = self.integer(0, 9)
+        if kind == 0:
             return np.full(shape, self.integer(low, high))
+        if kind <= FEW and high - low >= 2 * GRID:
+            return GRID * self._rng.integers(-(-low // GRID), high // GRID + 1, shape)
         return self._rng.integers(low, high + 1, shape)
 
 
@@ -186,11 +189,17 @@ def _elementwise(source: Source, op: Primitive) -> OpCall:
 
 def _power(source: Source, op: Primitive) -> OpCall:
     if source.integer(0, 1):
+        exponent = source.choice([2, 1, 3, 0, -1, 0.5, 2.0, -2.0, 4])
+        whole = float(exponent).is_integer()
+        low = -6.0 if whole and exponent >= 0 else 0.25
+        return OpCall(op, (draw_array(source, draw_shape(source), low, 6.0), exponent))
+    if source.integer(0, 1):
         return _elementwise(source, op)
-    exponent = source.choice([2, 1, 3, 0, -1, 0.5, 2.0, -2.0, 4])
-    whole = float(exponent).is_integer()
-    low = -6.0 if whole and exponent >= 0 else 0.25
-    return OpCall(op, (draw_array(source, draw_shape(source), low, 6.0), exponent))
+    # Steep powers, of moderate bases.
+    shapes, _ = draw_shapes(source, 2)
+    return OpCall(
+        op, (draw_array(source, shapes[0], 0.25, 3.0), draw_array(source, shapes[1], -6.0, 6.0))
+    )
 
 
 def _reduction(source: Source, op: Primitive) -> OpCall:
@@ -355,7 +364,8 @@ def _winners(source: Source, op: Primitive) -> OpCall:
 def _leaky(source: Source, op: Primitive) -> OpCall:
     shapes, _ = draw_shapes(source, 2)
     x, slope = _sampled(source, op, shapes)
-    return OpCall(op, (x, slope if source.integer(0, 1) else 0.01))
+    wide = draw_array(source, shapes[1], -6.0, 6.0)
+    return OpCall(op, (x, source.choice([0.01, slope, wide])))
 
 
 def _dot(source: Source, op: Primitive) -> OpCall:
@@ -379,7 +389,7 @@ def _astype(source: Source, op: Primitive) -> OpCall:
 RECIPES: dict[str, Callable[[Source, Primitive], OpCall]] = {
     "pow": _power,
     "power_slope": _power,
-    "power_log": _elementwise,
+    "power_log": _power,
     "sum": _reduction,
     "max": _reduction,
     "min": _reduction,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,10 +59,11 @@ class Check:
         floor: float,
         noise: float = 0.0,
         kink: str = "interval",
+        localise: bool = True,
     ) -> None:
         self.f, self.library, self.report = f, library, report
         self.inputs, self.share = list(inputs), list(share)
-        self.floor, self.noise, self.kink = floor, noise, kink
+        self.floor, self.noise, self.kink, self.localise = floor, noise, kink, localise
         # The distinct leaves: what can be moved, and what owns a gradient.
         distinct = dict.fromkeys(self.share)
         self.leaves = [i for i in distinct if is_differentiable(self.inputs[i])]
@@ -131,6 +133,8 @@ class Check:
         except _Wrong as wrong:
             report.status, report.kind, report.reason = "failed", wrong.kind, wrong.reason
             report.mismatches = wrong.mismatches
+            if self.localise and report.order == 1 and self.library.name == "microgradx":
+                report.program = functools.cache(self._program)
             if raises:
                 raise GradientError(report) from None
         return report
@@ -160,7 +164,7 @@ class Check:
                 raise _Wrong("leak", "an empty output has a gradient that is not zero")
             return
         self._along_a_direction(v, z, gradients)
-        if "shared" in invariants:
+        if "shared" in invariants and self.library.has_leaves:
             self._shared(v)
 
     def _cotangent(self, given: Any, z: Array) -> Array:
@@ -323,6 +327,20 @@ class Check:
                     return i, j
         return None
 
+    def _program(self) -> tuple[str, int]:
+        """The failing graph as a small program, and the checks it took to shrink it."""
+        from microgradx.testing.adapters import traced  # noqa: PLC0415 - it imports this module
+        from microgradx.testing.reduction import failure_of, reduce_program  # noqa: PLC0415
+
+        try:
+            program = traced(self.f, self.inputs, self.share)
+            small, checks = reduce_program(program, lambda p: failure_of(p, self.report.seed))
+        except Exception:  # noqa: BLE001 - a hint that cannot be had must not hide the failure
+            return "", 0
+        # A failure that the graph alone does not show (a closure, a reference) has no program.
+        reproduced = failure_of(small, self.report.seed) == self.report.kind
+        return (small.source(self.report.seed), checks) if reproduced else ("", checks)
+
     # ---- the number -------------------------------------------------------------------------
     def _along_a_direction(self, v: Array, z: Array, gradients: Sequence[Array]) -> None:
         start = self.at()
@@ -366,6 +384,8 @@ class Check:
                 return
         if not self._linear_in_the_direction(along, directions, flat, dtype):
             raise _Skipped("the directional derivative is not linear, so there is no gradient here")
+        if not self.localise:
+            raise _Wrong("gradient", "the gradient along a direction")
         self.report.observations += [] if localisable(start) else ["too many entries to localise"]
         leaves = zip(self.leaves, start, gradients, strict=True)
         mismatches = localised(

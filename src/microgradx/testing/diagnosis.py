@@ -109,7 +109,7 @@ def _all_zero(e: Evidence) -> tuple[str, str] | None:
     return None
 
 
-def _constant_ratio(e: Evidence) -> tuple[str, str] | None:  # noqa: PLR0911 - a list of cases
+def _constant_ratio(e: Evidence) -> tuple[str, str] | None:
     ratio = _ratio(e)
     if not ratio.size or np.ptp(ratio) > SAME * np.abs(ratio).max():
         return None
@@ -153,7 +153,7 @@ def _layout(e: Evidence) -> tuple[str, str] | None:
 
 def _known_factor(e: Evidence) -> tuple[str, str] | None:
     usable = e.wrong & (np.abs(e.numeric) > 2 * e.error)
-    if usable.sum() < 2:  # noqa: PLR2004 - one number fits any factor
+    if usable.sum() < 2:
         return None
     with np.errstate(all="ignore"):
         ratio = (e.analytic / e.numeric)[usable]

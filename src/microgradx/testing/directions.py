@@ -24,8 +24,26 @@ def random_direction(x: NDArray[Any], rng: np.random.Generator) -> NDArray[np.fl
 
 
 def signed_magnitudes(
-    shape: tuple[int, ...], rng: np.random.Generator, digits: int = 256
+    shape: tuple[int, ...], rng: np.random.Generator, digits: int = 0
 ) -> NDArray[np.float64]:
-    """Draw signed numbers of magnitude in [0.5, 1.5): signs alone would hide pairs of errors."""
-    magnitude = rng.integers(digits // 2, digits * 3 // 2, shape) / digits
-    return np.asarray(np.where(rng.random(shape) < 0.5, -magnitude, magnitude))  # noqa: PLR2004
+    """Draw signed numbers of magnitude in [0.5, 1.5): signs alone would hide pairs of errors.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the result.
+    rng : Generator
+        Where they come from.
+    digits : int, optional
+        They are multiples of ``1 / digits``. By default they have all their digits, so that a
+        rule which loses some in float32 is seen to.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    if digits:
+        magnitude = rng.integers(digits // 2, digits * 3 // 2, shape) / digits
+    else:
+        magnitude = rng.uniform(0.5, 1.5, shape)
+    return np.asarray(np.where(rng.random(shape) < 0.5, -magnitude, magnitude))

@@ -18,8 +18,8 @@ import numpy as np
 from microgradx.errors import MicrogradxError
 from microgradx.tensor import Tensor
 from microgradx.testing.calls import RECIPES, Dice, OpCall, draw_call
-from microgradx.testing.directions import signed_magnitudes
 from microgradx.testing.checking import gradcheck
+from microgradx.testing.directions import signed_magnitudes
 from microgradx.transforms import jvp, vjp
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _floats_agree(call: OpCall, inputs: list[Any], z: Array, g: Array, arrays: l
     numbers = [x for x in inputs if x is not None]
     wide = [w.ravel().tolist() for w in np.broadcast_arrays(g, z, *numbers)]
     for place, (one_g, one_z, *row) in enumerate(zip(*wide, strict=True)):
-        if place == 30:  # noqa: PLR2004 - enough of one example
+        if place == 30:
             return
         given = _with_nones(call, tuple(row))
         try:

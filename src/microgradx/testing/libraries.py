@@ -34,6 +34,7 @@ class Torch:
 
     name = "torch"
     owns_gradients = False  # `x + y` may hand both inputs the same memory; PyTorch allows it
+    has_leaves = True
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """Run `f` without recording."""
@@ -48,7 +49,9 @@ class Torch:
         torch = import_module("torch")
 
         def lift(x: Any) -> Any:
-            return torch.tensor(x).requires_grad_()
+            return torch.tensor(
+                np.ascontiguousarray(x)
+            ).requires_grad_()  # no negative strides there
 
         arguments = lifted(lift, [_torch(x) for x in inputs], share)
         z = f(*arguments)
@@ -60,7 +63,11 @@ class Torch:
             wanted = [x for x, own in zip(arguments, floating, strict=True) if own]
             found = iter(
                 torch.autograd.grad(
-                    z, wanted, torch.tensor(cotangent), retain_graph=True, allow_unused=True
+                    z,
+                    wanted,
+                    torch.tensor(np.ascontiguousarray(cotangent)),
+                    retain_graph=True,
+                    allow_unused=True,
                 )
             )
             pulled = [next(found) if own else None for own in floating]
@@ -110,6 +117,7 @@ class Jax:
 
     name = "jax"
     owns_gradients = False  # arrays are immutable there
+    has_leaves = True
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """Run `f` on JAX arrays."""
@@ -178,6 +186,7 @@ class Autograd:
 
     name = "autograd"
     owns_gradients = False
+    has_leaves = True
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """Run `f` on plain arrays."""
@@ -193,7 +202,7 @@ class Autograd:
             own = dict(zip(distinct, xs, strict=True))
             return f(*(own.get(i, inputs[i]) for i in share))
 
-        vjp, z = make_vjp(of_distinct, tuple(inputs[i] for i in distinct))
+        vjp, z = make_vjp(of_distinct)(tuple(inputs[i] for i in distinct))
 
         def pull(cotangent: Array) -> Gradients:
             found = dict(zip(distinct, vjp(cotangent[()]), strict=True))
@@ -221,6 +230,7 @@ class MyGrad:
 
     name = "mygrad"
     owns_gradients = False
+    has_leaves = True
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """Run `f` without recording."""

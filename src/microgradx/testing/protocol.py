@@ -33,6 +33,7 @@ class Adapter(Protocol):
 
     name: str
     owns_gradients: bool  # each gradient has memory of its own
+    has_leaves: bool  # one object in two positions gets one gradient: the sum
 
     def forward(self, f: Callable[..., Any], inputs: Sequence[Any]) -> Array:
         """``f(*inputs)`` as an array; `inputs` are arrays and constants."""

@@ -114,3 +114,12 @@ def _sinc(source: Source, op: Primitive) -> OpCall:
 
 
 RECIPES.update(sinc=_sinc)
+
+
+# ---- along one axis -------------------------------------------------------------------------------
+def _triangle(source: Source, op: Primitive) -> OpCall:
+    shape = draw_shape(source, 2)
+    return OpCall(op, tuple(_sampled(source, op, [shape])), {"k": source.integer(-2, 2)})
+
+
+RECIPES.update(flip=RECIPES["cumsum"], tril=_triangle, triu=_triangle)

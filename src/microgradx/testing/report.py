@@ -143,9 +143,9 @@ class Report:
         if self.observations:
             lines.append(f"  {'also':10} {'; '.join(self.observations)}")
         lines += self._program_lines()
-        lines.append(
-            f"  {'again':10} gradcheck(f, *inputs, seed={self.seed}), with the inputs above"
-        )
+        call = "check_vjp(forward, vjp" if self.adapter == "handwritten" else "gradcheck(f"
+        order = f", order={self.order}" if self.order > 1 else ""
+        lines.append(f"  {'again':10} {call}, *inputs{order}, seed={self.seed})")
         return "\n".join(lines)
 
     def _program_lines(self) -> list[str]:
@@ -161,7 +161,7 @@ class Report:
 
 
 def _named(inputs: tuple[Any, ...]) -> list[tuple[str, Any]]:
-    names = "xyw" if len(inputs) <= 3 else ""  # noqa: PLR2004
+    names = "xyw" if len(inputs) <= 3 else ""
     return [(names[i] if names else f"x{i}", x) for i, x in enumerate(inputs)]
 
 

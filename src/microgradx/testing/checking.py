@@ -39,6 +39,7 @@ def gradcheck(
     noise: float = 0.0,
     floor: float = FLOOR,
     raises: bool = True,
+    localise: bool = True,
     name: str | None = None,
 ) -> Report:
     """Check the gradient of `f` against differences with a bound.
@@ -76,6 +77,9 @@ def gradcheck(
         Relative slack for the rounding of the analytic side.
     raises : bool, optional
         False returns a report of the failure instead of raising.
+    localise : bool, optional
+        Whether to look at every coordinate after a failure, and to shrink the failing graph to a
+        program; False answers sooner.
     name : str, optional
         What messages call `f`.
 
@@ -112,8 +116,11 @@ def gradcheck(
     else:
         library = library_named(adapter) if isinstance(adapter, str) else adapter
     report = Report(name, adapter=library.name, seed=seed, order=order)
-    check = Check(f, library, arrays, share, report, floor=floor, noise=noise, kink=kink)
-    if order == 2:  # noqa: PLR2004
+    check = Check(
+        f, library, arrays, share, report,
+        floor=floor, noise=noise, kink=kink, localise=localise,
+    )  # fmt: skip
+    if order == 2:
         check = check.of_the_gradient()
     return check.run(cotangent, reference, frozenset(invariants), raises=raises)
 
@@ -165,11 +172,11 @@ def check_vjp(
     >>> print(check_vjp(np.sin, lambda g, x: g * np.sin(x), [0.5], raises=False).kind)
     formula
     """
-    arrays, share = _prepared(inputs)
+    arrays, _ = _prepared(inputs)
     name = str(name or getattr(vjp, "__name__", "vjp"))
     library = Handwritten(vjp, cache=cache)
     report = Report(name, adapter=library.name, seed=seed)
-    check = Check(forward, library, arrays, share, report, floor=floor, kink=kink)
+    check = Check(forward, library, arrays, range(len(arrays)), report, floor=floor, kink=kink)
     return check.run(cotangent, reference, frozenset(invariants), raises=raises)
 
 

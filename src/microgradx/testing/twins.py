@@ -1,0 +1,142 @@
+"""The twin check: one program, several ways to run it, one answer.
+
+The same program runs over Values, over Tensors, as a captured step, and (where it is rational)
+over exact fractions. Values and gradients must agree: bit for bit with the fractions where those
+are dyadic, and to a few units in the last place otherwise.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgradx.errors import MicrogradxError
+from microgradx.tensor import Tensor
+from microgradx.testing.programs import Constant, Program
+from microgradx.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TwinError", "check_twins"]
+
+ULPS = 64  # `math` and NumPy differ by up to 2 ulp a step, and a step may amplify them
+
+
+class TwinError(MicrogradxError, AssertionError):
+    """Two ways to run one program that do not agree."""
+
+
+Outcome = tuple[Any, list[Any]]
+
+
+def _over_values(program: Program) -> Outcome:
+    leaves = [Value(float(x)) for x in program.inputs]
+    z = program(*leaves)
+    if isinstance(z, Value):
+        z.backward()
+    return getattr(z, "data", z), [x.grad for x in leaves]
+
+
+def _over_fractions(program: Program) -> Outcome:
+    leaves = [Value(Fraction(float(x))) for x in program.inputs]
+    z = program(*leaves)
+    z.backward()
+    return z.data, [x.grad for x in leaves]
+
+
+def _over_tensors(program: Program) -> Outcome:
+    leaves = [Tensor(x, requires_grad=True) for x in program.inputs]
+    with np.errstate(all="ignore"):
+        z = program(*leaves)
+        z.backward(np.ones(z.shape))
+    return z.data, [np.zeros(x.shape) if x.grad is None else x.grad for x in leaves]
+
+
+def _captured(program: Program) -> Outcome:
+    from microgradx import capture  # noqa: PLC0415 - only this twin needs it
+
+    def step(*xs: Any) -> Any:
+        z = program(*xs)
+        z.backward(np.ones(z.shape))
+        return (z, *[x.grad for x in xs])
+
+    found = capture(step)(*[Tensor(x, requires_grad=True) for x in program.inputs])  # type: ignore[operator]
+    z, *gradients = [np.asarray(getattr(x, "data", x)) for x in found]
+    return z, gradients
+
+
+def _scalar(program: Program) -> bool:
+    return all(np.ndim(x) == 0 for x in program.inputs)
+
+
+RATIONAL = frozenset({"add", "mul", "sub", "neg", "square", "div", "maximum", "minimum", "relu"})
+
+
+def _rational(program: Program) -> bool:
+    constants = [a.data for s in program.steps for a in s.args if isinstance(a, Constant)]
+    exact = all(isinstance(c, int | Fraction) for c in constants)
+    return _scalar(program) and exact and all(s.op in RATIONAL for s in program.steps)
+
+
+def check_twins(program: Program, *, captured: bool = False) -> list[str]:
+    """Run a program in every way it can be run; all must agree in value and gradient.
+
+    Parameters
+    ----------
+    program : Program
+        With inputs of shape ``()`` it runs over Values, too, and over fractions if every step is
+        rational.
+    captured : bool, optional
+        Whether to capture and replay it as well.
+
+    Returns
+    -------
+    list of str
+        The ways that were compared with Tensors.
+
+    Raises
+    ------
+    TwinError
+        With the program and both answers.
+
+    Examples
+    --------
+    >>> from microgradx.testing.programs import Step
+    >>> p = Program((np.array(1.5),), (Step("mul", (0, 0)), Step("neg", (1,))))
+    >>> check_twins(p)
+    ['Value', 'Fraction']
+    """
+    ways: dict[str, Callable[[Program], Outcome]] = {}
+    if _scalar(program):
+        ways["Value"] = _over_values
+    if _rational(program):
+        ways["Fraction"] = _over_fractions
+    if captured:
+        ways["capture"] = _captured
+    z, gradients = _over_tensors(program)
+    size = _amplification(program)
+    for way, run in ways.items():
+        other, others = run(program)
+        _agree(program, way, "value", z, other, size)
+        for i, (g, h) in enumerate(zip(gradients, others, strict=True)):
+            _agree(program, way, f"gradient of input {i}", g, h, size)
+    return list(ways)
+
+
+def _amplification(program: Program) -> float:
+    """The largest number on the way: rounding is relative to it, not to a small result."""
+    return max(1.0, *(float(np.abs(v).max(initial=0)) for v in program.values()))
+
+
+def _agree(program: Program, way: str, what: str, ours: Any, theirs: Any, size: float) -> None:
+    a, b = np.asarray(ours, float), np.asarray(theirs, float)
+    with np.errstate(all="ignore"):
+        scale = np.maximum(np.abs(a), size**2) * len(program.steps)
+        near = np.abs(a - b) <= ULPS * np.finfo(float).eps * scale
+    if a.shape != b.shape or not np.all(near | (a == b) | (np.isnan(a) & np.isnan(b))):
+        raise TwinError(
+            "check_twins", f"the {what} is {a!s} over Tensors and {b!s} over {way} in {program!r}"
+        )

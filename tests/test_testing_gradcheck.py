@@ -1,0 +1,389 @@
+"""gradcheck and check_vjp: right gradients pass, wrong ones are named."""
+# ruff: noqa: ARG005 - a vjp takes (g, *inputs), whether it uses them or not
+
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from microgradx import Tensor, Value
+from microgradx.errors import GradcheckError, ShapeError, UnsupportedError
+from microgradx.testing import GradientError, check_vjp, gradcheck
+from microgradx.testing.mutants import planted
+
+X = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
+LABELS = np.array([2, 0])
+
+
+def mlp(x, w, b):
+    return ((x @ w + b).tanh()).sum(axis=0)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_right_gradient_passes(order):
+    rng = np.random.default_rng(0)
+    report = gradcheck(mlp, X, rng.normal(size=(3, 4)), rng.normal(size=4), order=order)
+    assert report.passed
+    assert report.status == "ok"
+    assert report.resolution < 1e-8
+    assert not report.weak
+
+
+def test_values_are_checked_with_plain_floats():
+    report = gradcheck(lambda x, y: (x * y + 1).tanh() + x**2, 0.75, -1.5)
+    assert report.adapter == "microgradx.Value"
+    assert report.passed
+    assert gradcheck(lambda x: x.exp() * x, 0.75, order=2).passed
+
+
+def test_tensors_and_values_are_accepted_as_inputs():
+    assert gradcheck(lambda x: x.exp(), Tensor(X)).adapter == "microgradx"
+    assert gradcheck(lambda x: x.exp(), Value(0.5)).adapter == "microgradx.Value"
+
+
+def test_integers_and_numbers_beside_arrays_are_held_fixed():
+    assert gradcheck(lambda x, axis, scale: x.sum(axis=axis) * scale, X, 1, 2.5).passed
+
+
+def test_the_same_array_twice_is_one_leaf():
+    assert gradcheck(lambda x, y: x * y, X, X).passed
+    with planted("x * x counts once"), pytest.raises(GradientError):
+        gradcheck(lambda x, y: x * y, X, X)
+
+
+def test_float32_is_judged_by_its_own_precision():
+    report = gradcheck(lambda x: x.tanh(), X.astype(np.float32))
+    assert report.passed
+    assert 1e-7 < report.resolution < 1e-2
+
+
+def softmax_nll(x, labels):
+    shifted = x - x.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+
+
+def softmax_nll_vjp(g, x, labels):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    p[np.arange(len(labels)), labels] -= 1
+    return g[:, None] * p
+
+
+@pytest.mark.quick
+def test_a_handwritten_pair_in_plain_numpy():
+    report = check_vjp(softmax_nll, softmax_nll_vjp, X, LABELS)
+    assert (report.status, report.adapter) == ("ok", "handwritten")
+
+
+def test_a_forward_with_a_cache():
+    def forward(x):
+        z = np.tanh(x)
+        return z, {"z": z}
+
+    assert check_vjp(forward, lambda g, c: g * (1 - c["z"] ** 2), X, cache=True).passed
+    wrong = check_vjp(forward, lambda g, c: g * (1 - c["z"]), X, cache=True, raises=False)
+    assert wrong.status == "failed"
+
+
+def test_two_gradients_by_position_or_for_floating_inputs_only():
+    def forward(x, n, y):
+        return x**n * y
+
+    def three(g, x, n, y):
+        return g * n * x ** (n - 1) * y, None, g * x**n
+
+    def two(g, x, n, y):
+        return g * n * x ** (n - 1) * y, g * x**n
+
+    y = np.full_like(X, 2.0)
+    assert check_vjp(forward, three, X, 3, y).passed
+    assert check_vjp(forward, two, X, 3, y).passed
+    with pytest.raises(UnsupportedError, match="returned 1 gradients for 3 inputs"):
+        check_vjp(forward, lambda g, x, n, y: g, X, 3, y)
+
+
+WRONG = {
+    "sign": lambda g, x: -g * np.cos(x),
+    "missing": lambda g, x: 0 * g,
+    "precision": lambda g, x: (g * np.cos(x)).astype(np.float32).astype(float),
+    "accumulation": lambda g, x: g * np.cos(x) / 2,
+    "count": lambda g, x: 3 * g * np.cos(x),
+    "formula": lambda g, x: g * np.sin(x),
+    "layout": lambda g, x: (g * np.cos(x))[:, ::-1],
+    "domain": lambda g, x: g * np.cos(x) * np.where(x > 1.6, np.nan, 1),
+    "shape": lambda g, x: (g * np.cos(x)).T,
+    "dtype": lambda g, x: (g * np.cos(x)).astype(np.float32),
+    "linear": lambda g, x: g * np.abs(g) * np.cos(x),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_gradients_are_named(kind):
+    with pytest.raises(GradientError) as caught:
+        check_vjp(np.sin, WRONG[kind], X)
+    assert caught.value.report.kind == kind
+    assert isinstance(caught.value, GradcheckError)
+    assert isinstance(caught.value, AssertionError)
+
+
+def test_a_relative_error_of_1e_8_is_seen():
+    with pytest.raises(GradientError, match="precision"):
+        check_vjp(np.sin, lambda g, x: g * np.cos(x) * (1 + 1e-8), X)
+    assert check_vjp(np.sin, lambda g, x: g * np.cos(x) * (1 + 1e-13), X).passed
+
+
+def writes_input(g, x):
+    x *= 2
+    return g * np.cos(x / 2)
+
+
+def writes_cotangent(g, x):
+    g *= np.cos(x)
+    return g
+
+
+def keeps_state():
+    calls = []
+
+    def vjp(g, x):
+        calls.append(1)
+        return g * np.cos(x) * len(calls)
+
+    return vjp
+
+
+@pytest.mark.parametrize(
+    ("vjp", "kind"),
+    [(writes_input, "memory"), (writes_cotangent, "memory"), (keeps_state(), "state")],
+    ids=["writes its input", "writes its cotangent", "keeps state"],
+)
+def test_what_no_number_shows(vjp, kind):
+    with pytest.raises(GradientError) as caught:
+        check_vjp(np.sin, vjp, X)
+    assert caught.value.report.kind == kind
+
+
+def test_a_gradient_that_shares_memory_is_found():
+    with pytest.raises(GradientError, match="shares memory"):
+        check_vjp(lambda x: x * 1.0, lambda g, x: g, X)
+    assert check_vjp(lambda x: x * 1.0, lambda g, x: g, X, invariants=set()).passed
+
+
+def test_layout_dependence_is_found():
+    def vjp(g, x):
+        return g * np.cos(x) if x.flags.c_contiguous else g
+
+    with pytest.raises(GradientError, match="strided copies"):
+        check_vjp(np.sin, vjp, X)
+
+
+def test_a_value_that_differs_from_its_reference():
+    with pytest.raises(GradientError, match="differs from the reference"):
+        check_vjp(lambda x: np.sin(x) + 1e-6, lambda g, x: g * np.cos(x), X, reference=np.sin)
+
+    def overflows(x):
+        return np.log(1 + np.exp(x))
+
+    with pytest.raises(GradientError, match="not finite where the reference is"):
+        check_vjp(overflows, lambda g, x: g, [800.0], reference=lambda x: np.logaddexp(0, x))
+
+
+KINKED = np.array([0.0, 1.0, -1.0])
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_any_slope_between_the_one_sided_derivatives_passes_at_a_kink(slope):
+    def vjp(g, x):
+        return g * np.where(x == 0, slope, x > 0)
+
+    assert check_vjp(lambda x: np.maximum(x, 0), vjp, KINKED).status == "kink"
+    assert check_vjp(lambda x: np.maximum(x, 0), vjp, KINKED, kink="reject").status == "skipped"
+    with pytest.raises(GradientError, match="no derivative here"):
+        check_vjp(lambda x: np.maximum(x, 0), vjp, KINKED, kink="error")
+
+
+@pytest.mark.parametrize("slope", [-0.01, 1.01, np.nan])
+def test_a_slope_outside_fails_at_a_kink(slope):
+    def vjp(g, x):
+        return g * np.where(x == 0, slope, x > 0)
+
+    with pytest.raises(GradientError):
+        check_vjp(lambda x: np.maximum(x, 0), vjp, KINKED)
+
+
+def test_points_that_cannot_be_judged_are_skipped_with_a_reason():
+    report = check_vjp(np.sqrt, lambda g, x: g / (2 * np.sqrt(x)), [0.0, 4.0])
+    assert (report.status, report.reason) == ("skipped", "the point is on the edge of the domain")
+    assert not report.passed
+    assert check_vjp(np.log, lambda g, x: g / x, [-1.0]).reason == "the function is not finite here"
+
+
+def test_a_three_way_tie_of_the_median_is_no_accusation():
+    def vjp(g, x):
+        found = np.zeros_like(x)
+        found[np.argsort(x)[1]] = g
+        return found
+
+    assert check_vjp(np.median, vjp, [1.0, 1.0, 1.0]).status in {"skipped", "kink"}
+    assert check_vjp(np.median, vjp, [1.0, 2.0, 3.0]).passed
+
+
+def test_an_empty_output_wants_a_gradient_of_zero():
+    assert check_vjp(lambda x: x[:0], lambda g, x: np.zeros_like(x), X[0]).passed
+    with pytest.raises(GradientError, match="empty output"):
+        check_vjp(lambda x: x[:0], lambda g, x: np.ones_like(x), X[0], invariants=set())
+
+
+def test_the_message_says_where_and_what():
+    with pytest.raises(GradientError) as caught:
+        check_vjp(np.sin, lambda g, x: g * np.cos(x) * np.where(x > 1.9, 3, 1), X, name="wave")
+    text = str(caught.value)
+    assert text.startswith("wave: wrong gradient: input 0, count")
+    assert "index (0, 2): analytic" in text
+    assert "3 times too large" in text
+    assert "1 of 6 entries wrong" in text
+    assert "x = np.array(" in text
+    assert "check_vjp(forward, vjp, *inputs, seed=0)" in text
+
+
+def test_the_message_at_a_kink_gives_both_one_sided_derivatives():
+    with pytest.raises(GradientError, match=r"numeric between -?\d") as caught:
+        check_vjp(np.abs, lambda g, x: g * np.where(x == 0, 5.0, np.sign(x)), [0.0])
+    assert caught.value.report.kind == "kink"
+
+
+def test_the_message_carries_a_reduced_program_that_fails_the_same_way():
+    def model(x, w):
+        hidden = (x @ w).tanh()
+        return (hidden * hidden + hidden).sum(axis=0)
+
+    with planted("fan-out overwrites inside the graph"):
+        with pytest.raises(GradientError) as caught:
+            gradcheck(model, X, np.ones((3, 2)) / 4, seed=3)
+        text = str(caught.value)
+        source = text.partition("checks)\n")[2].partition("  again")[0]
+        lines = [line[6:] for line in source.splitlines()]
+        with pytest.raises(GradientError) as again:
+            exec(compile("\n".join(lines), "<program>", "exec"), {})
+        assert again.value.report.kind == caught.value.report.kind
+    assert "def f(" in text
+    assert sum(line.startswith(("    t", "    return")) for line in lines) <= 4
+
+
+def test_the_text_is_made_only_when_read():
+    with planted("tanh' = 1 - z"), pytest.raises(GradientError) as caught:
+        gradcheck(lambda x: x.tanh(), X)
+    report = caught.value.report
+    assert report.program.cache_info().currsize == 0
+    assert "program" in report.to_dict()  # the bug is gone by now, so there is none to print
+    assert report.to_dict()["program"] == ""
+
+
+def test_a_report_is_plain_data_too():
+    report = check_vjp(np.sin, lambda g, x: -g * np.cos(x), X, raises=False)
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["status"] == "failed"
+    assert data["mismatches"][0]["kind"] == "sign"
+    error = pickle.loads(pickle.dumps(GradientError(report)))
+    assert error.report.kind == "sign"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: gradcheck(np.sin, X), UnsupportedError, "carries a gradient"),
+        (lambda: gradcheck(mlp, X, adapter="tensorflow"), UnsupportedError, "no adapter is called"),
+        (lambda: gradcheck(mlp, X, order=3), UnsupportedError, "order is 1 or 2"),
+        (lambda: gradcheck(mlp, X, invariants={"beauty"}), UnsupportedError, "beauty"),
+        (lambda: check_vjp(np.sin, np.cos, X, cotangent=[1.0]), ShapeError, "cotangent of shape"),
+        (lambda: gradcheck(lambda x: x * 1, X.astype(np.float16)), TypeError, "float16"),
+    ],
+    ids=["no library", "unknown adapter", "order", "invariant", "cotangent", "float16"],
+)
+def test_mistakes_of_the_caller_are_sentences(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_checking_imports_no_library_that_was_not_there():
+    code = (
+        "import sys, numpy as np\n"
+        "from microgradx.testing import gradcheck, check_vjp\n"
+        "gradcheck(lambda x: x.tanh(), np.ones(2))\n"
+        "check_vjp(np.sin, lambda g, x: g * np.cos(x), [1.0])\n"
+        "print([m for m in ('torch', 'jax', 'autograd', 'mygrad', 'hypothesis', 'scipy') "
+        "if m in sys.modules])\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+# ---- other libraries, where they are installed ---------------------------------------------------
+def check_library(f, wrong, x, name):
+    report = gradcheck(f, x)
+    assert (report.adapter, report.status) == (name, "ok")
+    with pytest.raises(GradientError):
+        gradcheck(wrong, x)
+
+
+@pytest.mark.torch
+def test_pytorch():
+    torch = pytest.importorskip("torch")
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0].sin()
+
+    check_library(lambda x: torch.tanh(x) * x, Wrong.apply, torch.tensor(X), "torch")
+    assert gradcheck(torch.tanh, X).adapter == "torch"  # recognised from arrays as well
+    assert gradcheck(lambda x: torch.tanh(x) * x, torch.tensor(X), order=2).passed
+
+
+def test_jax():
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+
+    @jax.custom_vjp
+    def wrong(x):
+        return jax.numpy.sin(x)
+
+    wrong.defvjp(lambda x: (jax.numpy.sin(x), x), lambda x, g: (g * jax.numpy.sin(x),))
+    check_library(lambda x: jax.numpy.tanh(x) * x, wrong, X, "jax")
+    assert gradcheck(lambda x: jax.numpy.tanh(x) * x, X, order=2).passed
+
+
+def test_autograd():
+    anp = pytest.importorskip("autograd.numpy")
+    extend = pytest.importorskip("autograd.extend")
+
+    @extend.primitive
+    def wave(x):
+        return np.sin(x)
+
+    extend.defvjp(wave, lambda ans, x: lambda g: g * np.sin(x))
+    check_library(lambda x: anp.tanh(x) * x, lambda x: wave(x) + anp.zeros(3), X, "autograd")
+    assert gradcheck(anp.tanh, X).adapter == "autograd"
+    assert gradcheck(lambda x: anp.tanh(x) * x, X, order=2).passed
+
+
+def test_mygrad():
+    mg = pytest.importorskip("mygrad")
+    assert gradcheck(lambda x: mg.tanh(x) * x, X).adapter == "mygrad"
+    with pytest.raises(UnsupportedError, match="no second derivative"):
+        gradcheck(lambda x: mg.tanh(x) * x, X, order=2)
+
+
+def test_mygrad_gives_neither_operand_of_a_tied_maximum_a_gradient():
+    mg = pytest.importorskip("mygrad")
+    with pytest.raises(GradientError):
+        gradcheck(mg.maximum, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
