@@ -2,7 +2,7 @@
 
 Measured on Graphviz 2.43 and graphviz-pure 0.2.2: record shapes in clusters lose edges, so boxes
 are HTML tables or plain shapes; ``newrank=true`` avoids "trouble in init_rank"; three-digit
-colours come out black; fonts other than Helvetica, Courier and Times get wrong widths; raw ``&``
+colours come out black; Arial is the one name that both measure as we do; raw ``&``
 in a quoted string makes invalid XML, and ``\\N`` is expanded even in HTML labels.
 """
 
@@ -57,16 +57,16 @@ def digraph(
     palette = theme.light
     graph = graphviz.Digraph("microgradx")
     graph.attr(
-        rankdir=scene.direction, newrank="true", bgcolor=palette.paper, fontname="Helvetica",
-        nodesep="0.22", ranksep="0.32", margin="0.1", pad="0.1", outputorder="edgesfirst",
+        rankdir=scene.direction, newrank="true", bgcolor=palette.paper, fontname="Arial",
+        nodesep="0.22", ranksep="0.32", margin="0", pad="0.14", outputorder="edgesfirst",
         charset="UTF-8",
     )  # fmt: skip
     if straight:
         graph.attr(splines="line")
     if placement is not None:
         graph.attr(layout="neato", notranslate="true", inputscale="72", splines="true")
-    graph.attr("node", fontname="Helvetica", margin="0", color=palette.line, fontcolor=palette.ink)
-    graph.attr("edge", fontname="Helvetica", fontsize="10", arrowsize="0.7", color=palette.line)
+    graph.attr("node", fontname="Arial", margin="0", color=palette.line, fontcolor=palette.ink)
+    graph.attr("edge", fontname="Arial", fontsize="10", arrowsize="0.7", color=palette.line)
     inside = _regions(graph, scene, theme, placement, bare) if placement is None else set()
     for box in scene.boxes:
         if box.key not in inside:
@@ -88,7 +88,7 @@ def _regions(
     def write(parent: graphviz.Digraph, region: Region) -> None:
         with parent.subgraph(name=f"cluster_{region.key}") as cluster:
             cluster.attr(
-                label=_quoted(region.title), labeljust="l", fontsize="11", fontname="Helvetica",
+                label=_quoted(region.title), labeljust="l", fontsize="11", fontname="Arial",
                 style="rounded,filled", margin="12", color=theme.light.mute,
                 fillcolor=theme.light.region_fill, fontcolor=theme.light.mute, id=region.key,
             )  # fmt: skip
@@ -169,7 +169,9 @@ _ALIGN = {"start": "LEFT", "middle": "CENTER", "end": "RIGHT"}
 def _runs(cell: Cell, palette: Palette) -> str:
     if not cell.runs:
         return " "
-    return "".join(_run(run, palette) for run in cell.runs)
+    written = "".join(_run(run, palette) for run in cell.runs)
+    # Cells of a fixed size have no padding: a space keeps the text off the border.
+    return f"&#160;{written}&#160;" if cell.align != "middle" else written
 
 
 def _run(run: Text, palette: Palette) -> str:
@@ -237,19 +239,51 @@ def _pinned(wire: Wire, placement: Placement) -> dict[str, str]:
     return pinned
 
 
-def _extras(graph: graphviz.Digraph, scene: Scene, placement: Placement, palette: Palette) -> None:
-    """Captions and outlines, which pinned drawings must carry as nodes without a border."""
+def _extras(
+    graph: graphviz.Digraph, scene: Scene, placement: Placement, palette: Palette
+) -> None:
+    """Title, legend, notes and outlines, which a pinned drawing must carry as nodes."""
     titles = {}
     stack = list(scene.regions)
     while stack:
         region = stack.pop()
         titles[region.key] = region.title
         stack += region.inner
-    for i, (x, y, text) in enumerate(placement.captions):
+    for key, (x0, y0, x1, y1) in placement.regions.items():
         graph.node(
-            f"caption{i}", f"<{_run(text, palette)}>", shape="plain",
-            pos=f"{x + text.width / 2:.2f},{placement.height - y + 4:.2f}",
+            key, "", shape="box", style="rounded", fixedsize="true", color=palette.mute,
+            width=f"{(x1 - x0) / _POINTS_PER_INCH:.4f}", height=f"{(y1 - y0) / _POINTS_PER_INCH:.4f}",
+            pos=f"{(x0 + x1) / 2:.2f},{placement.height - (y0 + y1) / 2:.2f}", id=key,
         )  # fmt: skip
+        _words(graph, f"{key}t", (Text(titles[key], "mute", 11),), x0 + 9, y0 + 12, placement, palette)
+    for i, (x, y, text) in enumerate(placement.captions):
+        _words(graph, f"caption{i}", (text,), x, y - 4, placement, palette)
+    if scene.title:
+        _words(graph, "title", (Text(scene.title, bold=True),), 14, -10, placement, palette)
+    y = placement.height
+    if scene.legend:
+        y += 14
+        _words(graph, "legend", scene.legend, 14, y, placement, palette)
+    for i, note in enumerate((*scene.notes, *placement.notes)):
+        y += 16
+        _words(graph, f"note{i}", (Text(note, "mute", 11),), 14, y, placement, palette)
+
+
+def _words(
+    graph: graphviz.Digraph,
+    key: str,
+    runs: tuple[Text, ...],
+    x: float,
+    y: float,
+    placement: Placement,
+    palette: Palette,
+) -> None:
+    """Text that starts at x."""
+    width = sum(run.width for run in runs)
+    graph.node(
+        key, f"<{''.join(_run(run, palette) for run in runs)}>", shape="plain",
+        pos=f"{x + width / 2:.2f},{placement.height - y:.2f}",
+    )  # fmt: skip
 
 
 def _html(text: str) -> str:
