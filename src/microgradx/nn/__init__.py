@@ -6,10 +6,28 @@
 101770
 """
 
-from microgradx.nn import functional
-from microgradx.nn.activations import ReLU
-from microgradx.nn.containers import Sequential
-from microgradx.nn.layers import Linear
+from microgradx.nn import (
+    activations,
+    containers,
+    functional,
+    gradients,
+    images,
+    init,
+    layers,
+    losses,
+    normalisation,
+    sequences,
+)
+from microgradx.nn.activations import *  # noqa: F403
+from microgradx.nn.containers import *  # noqa: F403
+from microgradx.nn.gradients import *  # noqa: F403
+from microgradx.nn.images import *  # noqa: F403
+from microgradx.nn.layers import *  # noqa: F403
+from microgradx.nn.losses import *  # noqa: F403
 from microgradx.nn.module import Module
+from microgradx.nn.normalisation import *  # noqa: F403
+from microgradx.nn.sequences import *  # noqa: F403
 
-__all__ = ["Linear", "Module", "ReLU", "Sequential", "functional"]
+ROOMS = (activations, containers, gradients, images, layers, losses, normalisation, sequences)
+__all__ = [name for room in ROOMS for name in room.__all__]
+__all__ += ["Module", "functional", "init"]

@@ -294,7 +294,7 @@ class Module:
                 )
             arrays[key] = array
         for key, array in arrays.items():
-            np.copyto(own[key]._data, array, casting="unsafe")  # noqa: SLF001
+            np.copyto(own[key]._data, array, casting="unsafe")
             own[key].time = tick()
         return missing, unexpected
 
@@ -374,7 +374,7 @@ class Module:
         """
         for tensor in chain(self.parameters(), self.buffers()):
             if tensor.dtype.kind == "f":
-                tensor._data = tensor._data.astype(dtype)  # noqa: SLF001
+                tensor._data = tensor._data.astype(dtype)
                 tensor.grad = None
                 tensor.time = tick()
         return self
@@ -451,7 +451,7 @@ def _each_once(
 
 def _listed(keys: list[str]) -> str:
     shown = ", ".join(map(repr, keys[:4]))
-    return f"{shown} and {len(keys) - 4} more" if len(keys) > 4 else shown  # noqa: PLR2004
+    return f"{shown} and {len(keys) - 4} more" if len(keys) > 4 else shown
 
 
 def _text(module: Module, seen: set[int]) -> str:
