@@ -274,8 +274,7 @@ def pull(memory: Memory, name: str, index: int, g: Any, z: Any, inputs: Sequence
         _finish(memory, result, out, f"{name}: {_text(rule, index)}")
         return
     _finish(memory, result, out, f"{name}: {_text(rule, index)}")
-    zero = memory.work(out.shape, "bool")
-    memory.emit("equal", g.view, 0.0, zero, out=zero)
+    zero = memory.zeros_of(g.view, out.shape)
     memory.emit("copyto", out, 0.0, out=out, where=zero, note="an exact 0 stays 0")
 
 

@@ -211,8 +211,13 @@ class _Planner:
         elif group.bias == "rows":
             self._add(out, matrix(plain[:, :, None]))
         elif group.bias == "full":
-            for part in plain:
-                self._add(out, matrix(part))
+            if len(plain) == 1:
+                self._add(out, matrix(plain[0]))
+                return
+            rows_of_terms = self.memory.matrix(self.position[plain].reshape(len(plain), -1))
+            total = self.memory.work((group.nodes.size,))
+            self.memory.emit("add.reduce", rows_of_terms, 0, None, total, out=total, note="dot: other terms")
+            self._add(out, contiguous(total.buffer, total.offset, out.shape))
 
     def _add(self, out: View, term: View) -> None:
         self.memory.emit("add", out, term, out, out=out, note="dot: bias")

@@ -183,7 +183,7 @@ class Backward:
             (source,), shape = self.memory.together([index[0]])
             self.memory.emit("positive", source, _shaped(out, shape), out=out, note="one edge")
             return
-        if len(index) == 2:  # noqa: PLR2004 - one call instead of a gather and a reduction
+        if len(index) == 2:  # noqa: PLR2004 - cheaper than a reduction over so short an axis
             (x, y), shape = self.memory.together([index[0], index[1]])
             self.memory.emit("add", x, y, _shaped(out, shape), out=out, note="sum of edges")
             return

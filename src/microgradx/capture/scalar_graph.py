@@ -140,7 +140,10 @@ def fuse(c: Columns, epoch: Any, *, chains: bool = True) -> tuple[Fused, Any]:
     kept = ~(zero & many[owner])
     owner, term = owner[kept], term[kept]
     single = (c.code[term] == mul) & (uses[term] == 1) & (epoch[term] == epoch[owner])
-    single &= np.bincount(owner[single], minlength=n)[owner] >= FEWEST_PRODUCTS
+    products = np.bincount(owner[single], minlength=n)
+    # Where most terms are no products, those few join the other products of their level instead.
+    dots = (products >= FEWEST_PRODUCTS) & (2 * products >= np.bincount(owner, minlength=n))
+    single &= dots[owner]
     gone[term[single]] = True
     _collect_chains(c, fused, owner, term, single)
     _collect_primitives(c, fused)

@@ -84,6 +84,7 @@ class Memory:
         self.initial: list[tuple[int, Any]] = []  # constants: first position, numbers
         self.fixed = 0  # positions below hold constants
         self._ones: dict[int, View] = {}
+        self._mask: tuple[tuple[View, tuple[int, ...]], View] | None = None
         self._constants: dict[bytes, View] = {}
         self._gathers: dict[tuple[bytes, tuple[int, ...]], View] = {}
         self._fresh = itertools.count(1)
@@ -128,9 +129,18 @@ class Memory:
         self.working[dtype] = max(self.working[dtype], self.used[dtype])
         return contiguous("w" if dtype == "float64" else "mask", first, shape)
 
+    def zeros_of(self, g: View, shape: tuple[int, ...]) -> View:
+        """A mask of the exact zeros of a cotangent, for as long as its group is pulled back."""
+        if self._mask is None or self._mask[0] != (g, shape):
+            mask = self.work(shape, "bool")
+            self.emit("equal", g, self.constant(0.0), mask, out=mask)
+            self._mask = (g, shape), mask
+        return self._mask[1]
+
     def release(self) -> None:
         """Short-lived results are over."""
         self.used = dict.fromkeys(self.used, 0)
+        self._mask = None
 
     def buffers(self) -> list[Buffer]:
         """All memory handed out."""
@@ -204,6 +214,22 @@ class Memory:
             self._gathers[key] = found
         return found
 
+    def _gather_all(self, arrays: list[Positions]) -> None:
+        """Gather several arrays in one call; `gather` then finds each of them."""
+        keys: dict[tuple[bytes, tuple[int, ...]], Positions] = {}
+        for array in arrays:
+            key = array.tobytes(), array.shape
+            if key not in self._gathers and array.max() >= self.fixed:
+                keys[key] = array
+        if len(keys) < 2:  # noqa: PLR2004
+            return
+        flat = np.concatenate([array.reshape(-1) for array in keys.values()])
+        whole = self.gather(flat)
+        first = whole.offset
+        for key, array in keys.items():
+            self._gathers[key] = contiguous(whole.buffer, first, array.shape)
+            first += array.size
+
     def matrix(self, positions: Positions, *, blas: bool = False) -> View:
         """Read with the axes kept; with `blas`, one axis must be contiguous."""
         view = self.strided(positions)
@@ -233,6 +259,7 @@ class Memory:
             The shape of the group.
         """
         plans, shape = self._plan(arrays)
+        self._gather_all([a for a, plan in zip(arrays, plans, strict=True) if plan is None])
         views = []
         for positions, profiles in zip(arrays, plans, strict=True):
             if profiles is None:
