@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from microgradx import __version__
-from microgradx.cli import digits, draw
+from microgradx.cli import check, digits, draw
 from microgradx.errors import MicrogradxError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = (digits, draw)
+_COMMANDS = (digits, draw, check)
 _MISTAKE, _INTERRUPTED = 2, 130
 
 
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, 2 after a mistake that the user can mend, 130 after an interrupt. Each
+        The exit code: 0, 1 where `check` finds a wrong gradient, 2 after a mistake that the user
+        can mend, 130 after an interrupt. Each
         but the first comes with one sentence on standard error.
     """
     parser = _Parser(

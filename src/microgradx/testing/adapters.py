@@ -351,21 +351,24 @@ def adapter_for(f: Callable[..., Any], inputs: Sequence[Any], arrays: Sequence[A
     named = _library_it_names(f)
     if named is not None:
         return named
-    tried: list[str] = []
+    returned: list[str] = []
+    refusals: list[Exception] = []
     for candidate in _candidates(f):
         try:
             with np.errstate(all="ignore"):
                 result = candidate(arrays)
-        except Exception as error:  # noqa: BLE001 - any refusal means "not this library"
-            tried.append(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - any refusal may mean "not this library"
+            refusals.append(error)
             continue
         found = _recognised(result)
         if found is not None:
             return found
-        tried.append(f"it returned {type(result).__name__}")
+        returned.append(type(result).__name__)
+    if not returned:
+        raise refusals[0]
     raise UnsupportedError(
         "gradcheck",
-        f"f returned nothing that carries a gradient ({'; '.join(dict.fromkeys(tried))})",
+        f"f returned {' or '.join(dict.fromkeys(returned))}, which carries no gradient",
         "Return a Tensor, or use check_vjp(forward, vjp, ...) for functions of plain arrays",
     )
 

@@ -188,7 +188,7 @@ def _elementwise(source: Source, op: Primitive) -> OpCall:
 
 
 def _power(source: Source, op: Primitive) -> OpCall:
-    if source.integer(0, 1):
+    if source.integer(0, 1) and op.name != "power_log":  # whose bases are positive
         exponent = source.choice([2, 1, 3, 0, -1, 0.5, 2.0, -2.0, 4])
         whole = float(exponent).is_integer()
         low = -6.0 if whole and exponent >= 0 else 0.25

@@ -16,6 +16,7 @@ from microgradx.testing.calls import (
     Source,
     _sampled,
     draw_array,
+    draw_index,
     draw_shape,
 )
 
@@ -123,3 +124,62 @@ def _triangle(source: Source, op: Primitive) -> OpCall:
 
 
 RECIPES.update(flip=RECIPES["cumsum"], tril=_triangle, triu=_triangle)
+
+
+# ---- products -------------------------------------------------------------------------------------
+def _einsum(source: Source, op: Primitive) -> OpCall:
+    left, right, result = source.choice(
+        [
+            ("ij", "jk", "ik"),
+            ("i", "j", "ij"),
+            ("bij", "bjk", "bki"),
+            ("ijk", "jk", "i"),
+            ("ij", "ij", ""),
+            ("ij", "ji", "j"),
+        ]
+    )
+    sizes = {c: source.integer(1, 3) for c in "ijkb"}
+    shapes = [tuple([sizes[c] for c in letters]) for letters in (left, right)]
+    params = {"left": left, "right": right, "result": result}
+    return OpCall(op, tuple(_sampled(source, op, shapes)), params)
+
+
+RECIPES.update(einsum=_einsum)
+
+
+# ---- assignment -----------------------------------------------------------------------------------
+def _set_at(source: Source, op: Primitive) -> OpCall:
+    shape = draw_shape(source)
+    index = draw_index(source, shape)
+    taken = np.zeros(shape)[index].shape
+    if op.name == "last_wins":
+        return OpCall(op, tuple(_sampled(source, op, [taken])), {"shape": shape, "index": index})
+    if taken and source.integer(0, 2) == 2:
+        taken = taken[1:]  # what is assigned may be broadcast
+    return OpCall(op, tuple(_sampled(source, op, [shape, taken])), {"index": index})
+
+
+RECIPES.update(set_at=_set_at, last_wins=_set_at)
+
+
+# ---- linear algebra -------------------------------------------------------------------------------
+def _matrix(source: Source, op: Primitive) -> OpCall:
+    """Well conditioned, with eigenvalues and singular values far apart."""
+    lead = draw_shape(source, 0, 1)
+    n = source.integer(1, 3)
+    m = n + (source.integer(0, 2) if op.name in {"qr", "svd", "pinv"} else 0)
+    noise = draw_array(source, (*lead, m, n), -1.0, 1.0) / 8
+    x = noise + np.eye(m, n) * np.arange(2.0, 2.0 + n)
+    if op.name in {"cholesky", "eigh"}:
+        x = (x + np.swapaxes(x, -1, -2)) / 2
+    if op.name == "svd":
+        x = np.swapaxes(x, -1, -2) if source.integer(0, 1) else x
+        return OpCall(op, (np.ascontiguousarray(x),), {"k": n})
+    if op.name == "solve":
+        return OpCall(op, (x, draw_array(source, (n, source.integer(1, 3)), -6.0, 6.0)))
+    return OpCall(op, (x,))
+
+
+RECIPES.update(dict.fromkeys(
+    ("inv", "solve", "det", "cofactor", "logabsdet", "signdet", "cholesky", "eigh", "svd", "qr", "pinv"), _matrix
+))  # fmt: skip
