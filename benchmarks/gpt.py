@@ -177,7 +177,9 @@ def main():
     began = time.perf_counter()
     model, losses, seconds = train(steps, eager=options.eager)
     usual = sorted(seconds)[len(seconds) // 2]
-    print(f"{len(model.parameters)} parameters, {steps} steps in {time.perf_counter() - began:.1f} s, {usual * 1e3:.2f} ms a step")
+    print(
+        f"{len(model.parameters)} parameters, {steps} steps in {time.perf_counter() - began:.1f} s, {usual * 1e3:.2f} ms a step"
+    )
     recent = losses[-len(ELEMENTS) :]
     print(f"loss {losses[0]:.3f} -> {sum(recent) / len(recent):.3f}")
     draw = random.Random(1)

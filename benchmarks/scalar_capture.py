@@ -28,7 +28,10 @@ def make_moons(n=100, noise=0.1, seed=1337):
     """Two interleaving half circles, as scikit-learn makes them; labels -1 and 1."""
     draw = random.Random(seed)
     half = n // 2
-    outer = [(math.cos(math.pi * i / (half - 1)), math.sin(math.pi * i / (half - 1))) for i in range(half)]
+    outer = [
+        (math.cos(math.pi * i / (half - 1)), math.sin(math.pi * i / (half - 1)))
+        for i in range(half)
+    ]
     inner = [(1 - x, 0.5 - y) for x, y in outer]
     rows = [([x + draw.gauss(0, noise), y + draw.gauss(0, noise)], -1) for x, y in outer]
     rows += [([x + draw.gauss(0, noise), y + draw.gauss(0, noise)], 1) for x, y in inner]
@@ -112,7 +115,10 @@ def moons(rounds=12):
     workers, facts = {}, {}
     for name in CONTENDERS:
         workers[name] = subprocess.Popen(
-            [sys.executable, __file__, "--serve", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, "--serve", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         facts[name] = json.loads(workers[name].stdout.readline())
 
@@ -123,12 +129,16 @@ def moons(rounds=12):
         return json.loads(worker.stdout.readline())
 
     truth = ask("micrograd, no gc", f"train {STEPS_TO_COMPARE}")
-    print(f"moons: largest difference of loss and gradients to micrograd over {STEPS_TO_COMPARE} training steps")
+    print(
+        f"moons: largest difference of loss and gradients to micrograd over {STEPS_TO_COMPARE} training steps"
+    )
     for name in CONTENDERS:
         if name.startswith("micrograd,"):
             continue
         found = ask(name, f"train {STEPS_TO_COMPARE}")
-        worst = max(abs(a - b) for x, y in zip(truth, found, strict=True) for a, b in zip(x, y, strict=True))
+        worst = max(
+            abs(a - b) for x, y in zip(truth, found, strict=True) for a, b in zip(x, y, strict=True)
+        )
         print(f"  {name:24} {worst:.1e}")
         assert worst < 1e-12, name
     times = {name: [] for name in CONTENDERS}
@@ -140,12 +150,18 @@ def moons(rounds=12):
         worker.stdin.close()
         worker.wait()
     medians = {name: sorted(t)[len(t) // 2] for name, t in times.items()}
-    print(f"\n  {'':24} {'µs/step':>10} {'min':>10} {'× no gc':>9} {'× default gc':>13}  capture s  calls")
+    print(
+        f"\n  {'':24} {'µs/step':>10} {'min':>10} {'× no gc':>9} {'× default gc':>13}  capture s  calls"
+    )
     for name, median in medians.items():
-        no_gc, default = (medians[k] / median for k in ("micrograd, no gc", "micrograd, default gc"))
+        no_gc, default = (
+            medians[k] / median for k in ("micrograd, no gc", "micrograd, default gc")
+        )
         seconds, calls = facts[name]
         extra = f"{seconds:10.2f} {calls:6}" if calls else ""
-        print(f"  {name:24} {median * 1e6:10.1f} {min(times[name]) * 1e6:10.1f} {no_gc:9,.0f} {default:13,.0f} {extra}")
+        print(
+            f"  {name:24} {median * 1e6:10.1f} {min(times[name]) * 1e6:10.1f} {no_gc:9,.0f} {default:13,.0f} {extra}"
+        )
 
 
 # ---- graphs that are not networks ---------------------------------------------------------------------
@@ -211,7 +227,9 @@ def graphs(names):
     import microgradx as mg
     from microgradx import Value
 
-    print(f"\n  {'':12} {'eager ms':>9} {'captured µs':>12} {'×':>6} {'operations':>11} {'calls':>6} {'capture s':>10}  difference")
+    print(
+        f"\n  {'':12} {'eager ms':>9} {'captured µs':>12} {'×':>6} {'operations':>11} {'calls':>6} {'capture s':>10}  difference"
+    )
     for name in names:
         build = globals()[name]
         draw = random.Random(0)
@@ -230,7 +248,10 @@ def graphs(names):
         worst = 0.0
         for _ in range(5):
             a, b = descend(build, Value, eager, xs), replay(xs)
-            pairs = [(a.data, b.data), *[(p.grad, q.grad) for p, q in zip(eager, captured, strict=True)]]
+            pairs = [
+                (a.data, b.data),
+                *[(p.grad, q.grad) for p, q in zip(eager, captured, strict=True)],
+            ]
             worst = max(worst, *[abs(x - y) / max(1.0, abs(x)) for x, y in pairs])
         assert worst < 1e-10, (name, worst)
         slow, fast = [], []
@@ -239,7 +260,9 @@ def graphs(names):
             fast.append(min(once(lambda: replay(xs)) for _ in range(20)))
         count = operations(build(Value, eager, [Value(x) for x in xs]))
         e, c = sorted(slow)[3], sorted(fast)[3]
-        print(f"  {name:12} {e * 1e3:9.2f} {c * 1e6:12.0f} {e / c:6.0f} {count:11,} {len(replay.program.instructions):6} {seconds:10.2f}  {worst:.0e}")
+        print(
+            f"  {name:12} {e * 1e3:9.2f} {c * 1e6:12.0f} {e / c:6.0f} {count:11,} {len(replay.program.instructions):6} {seconds:10.2f}  {worst:.0e}"
+        )
 
 
 def operations(root):
@@ -281,7 +304,9 @@ def gpt(words=8):
         else:
             fast.append((len(word), took))
     assert worst < 1e-9, worst
-    print(f"\n  GPT of {len(eager.parameters)} Values: losses differ by at most {worst:.0e}; one capture at most {seconds:.2f} s")
+    print(
+        f"\n  GPT of {len(eager.parameters)} Values: losses differ by at most {worst:.0e}; one capture at most {seconds:.2f} s"
+    )
     total_slow = total_fast = 0.0
     for length in sorted({n for n, _ in fast}):
         e = min(t for n, t in slow if n == length)
@@ -289,13 +314,17 @@ def gpt(words=8):
         step(rows, 0.01)
         c = sorted(once(lambda: step(rows, 0.01)) for _ in range(50))[25]
         total_slow, total_fast = total_slow + e, total_fast + c
-        print(f"  words of {length:2} letters: eager {e * 1e3:7.1f} ms, captured {c * 1e3:6.3f} ms, {e / c:5.0f} ×")
+        print(
+            f"  words of {length:2} letters: eager {e * 1e3:7.1f} ms, captured {c * 1e3:6.3f} ms, {e / c:5.0f} ×"
+        )
     print(f"  together: {total_slow / total_fast:.0f} ×")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["moons", "sums", "recurrence", "springs", "gpt"])
+    parser.add_argument(
+        "what", nargs="*", default=["moons", "sums", "recurrence", "springs", "gpt"]
+    )
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:

@@ -72,20 +72,10 @@ def flatten(names: list[str], values: list[Any]) -> tuple[Signature, list[Any]]:
 
 def _take_apart(name: str, x: Any, leaves: list[Any]) -> Signature:
     cls = x.__class__
-    if cls is np.ndarray:
-        if x.dtype.kind not in "biuf":
-            return ("static", name, id(x), x)
-        leaves.append(x)
-        return ("array", name, x.shape, x.dtype.str)
-    if cls is float or (isinstance(x, NUMBERS) and cls is not bool):
-        leaves.append(x)
-        return ("number", name, (), "")
-    if cls is Tensor:
-        leaves.append(x._data)
-        return ("tensor", name, x._data.shape, x._data.dtype.str, x.requires_grad)
-    if cls is Value:
-        leaves.append(x)
-        return ("value", name, (), "")
+    varies = _leaf(name, x)
+    if varies is not None:
+        leaves.append(x._data if cls is Tensor else x)
+        return varies
     if cls is list or cls is tuple:
         numbers = _rectangle(x)
         if numbers is not None:
@@ -97,6 +87,18 @@ def _take_apart(name: str, x: Any, leaves: list[Any]) -> Signature:
     if isinstance(x, (str, bytes, bool, type(None))):
         return ("static", name, type(x), x)
     return ("static", name, id(x), _Same(x))
+
+
+def _leaf(name: str, x: Any) -> Signature | None:
+    """What must stay the same of something that varies; None for anything else."""
+    cls = x.__class__
+    if cls is np.ndarray and x.dtype.kind in "biuf":
+        return ("array", name, x.shape, x.dtype.str)
+    if cls is float or (isinstance(x, NUMBERS) and cls is not bool):
+        return ("number", name, (), "")
+    if cls is Tensor:
+        return ("tensor", name, x._data.shape, x._data.dtype.str, x.requires_grad)
+    return ("value", name, (), "") if cls is Value else None
 
 
 class _Same:
@@ -128,7 +130,7 @@ def _rectangle(x: Any) -> Any:
     return numbers if numbers.dtype.kind in "iuf" and numbers.size else None
 
 
-# ---- while tracing ---------------------------------------------------------------------------------
+# ---- while tracing -------------------------------------------------------------------------------
 def stand_ins(
     signature: Signature, leaves: list[Any], trace: Trace, *, values: bool
 ) -> tuple[list[Any], list[Argument]]:
@@ -159,7 +161,11 @@ def stand_ins(
 
 
 def _build(
-    part: Signature, leaves: Iterator[Any], trace: Trace, found: list[Argument], values: bool  # noqa: FBT001
+    part: Signature,
+    leaves: Iterator[Any],
+    trace: Trace,
+    found: list[Argument],
+    values: bool,
 ) -> Any:
     kind = part[0]
     if kind == "static":
@@ -169,7 +175,10 @@ def _build(
         parts = [_build(p, leaves, trace, found, values) for p in part[1:]]
         return parts if kind == "list" else tuple(parts)
     if kind == "dict":
-        return {k: _build(p, leaves, trace, found, values) for k, p in zip(part[1], part[2:], strict=True)}
+        return {
+            k: _build(p, leaves, trace, found, values)
+            for k, p in zip(part[1], part[2:], strict=True)
+        }
     leaf = next(leaves)
     name, shape = part[1], part[2]
     dtype = part[3] if kind in {"array", "tensor"} else ""
@@ -191,14 +200,10 @@ def _build(
     nested = np.empty(math.prod(shape), object)
     nested[:] = argument.nodes
     lists = nested.reshape(shape).tolist() if shape else argument.nodes[0]
-    return _tuples(lists) if part[-1] == "tuple" else lists
+    return tuple(lists) if part[-1] == "tuple" else lists
 
 
-def _tuples(x: Any) -> Any:
-    return tuple(x)
-
-
-# ---- what a step returns ---------------------------------------------------------------------------
+# ---- what a step returns -------------------------------------------------------------------------
 def structure_of(result: Any) -> tuple[list[Any], Callable[[Iterator[Any]], Any]]:
     """Take a result apart; also how to put new leaves together in the same way.
 

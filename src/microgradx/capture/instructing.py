@@ -32,7 +32,9 @@ class Operand:
 
     __array_ufunc__ = None
 
-    def __init__(self, memory: Memory, view: View, kind: str = "float64", *, fresh: bool = False) -> None:
+    def __init__(
+        self, memory: Memory, view: View, kind: str = "float64", *, fresh: bool = False
+    ) -> None:
         self.memory, self.view, self.kind, self.fresh = memory, view, kind, fresh
 
     def __add__(self, y: Any) -> Any:
@@ -92,15 +94,15 @@ def power(x: Any, y: Any) -> Any:
     """x ** y, with cheaper calls for the exponents people write."""
     if isinstance(y, Operand) or not isinstance(x, Operand):
         return call("power", x, y)
-    if y == 2:  # noqa: PLR2004
+    if y == 2:
         return call("multiply", x, x)
     if y == -1:
         return call("reciprocal", x)
-    if y == 0.5:  # noqa: PLR2004
+    if y == 0.5:
         return call("sqrt", x)
-    if y == -0.5:  # noqa: PLR2004
+    if y == -0.5:
         return call("reciprocal", call("sqrt", x))
-    if y == 3:  # noqa: PLR2004
+    if y == 3:
         return x * (x * x)
     if y == 1:
         return call("positive", x)
@@ -113,7 +115,7 @@ def _power_slope(x: Any, y: Any) -> Any:
         return _overwrite(z, 0.0, call("equal", y, 0.0, kind="bool"))
     if y in (0, 1):
         return call("multiply", x, 0.0) + y if y == 0 else _full(x, 1.0)
-    return power(x, y - 1) * y if y != 2 else x * 2.0  # noqa: PLR2004
+    return power(x, y - 1) * y if y != 2 else x * 2.0
 
 
 def _full(like: Any, number: float) -> Any:
@@ -141,7 +143,9 @@ def _power_log(x: Any, y: Any) -> Any:
 
 def _where(c: Any, x: Any, y: Any) -> Any:
     like = next(a for a in (c, x, y) if isinstance(a, Operand))
-    out = like.memory.work(np.broadcast_shapes(*[a.view.shape for a in (c, x, y) if isinstance(a, Operand)]))
+    out = like.memory.work(
+        np.broadcast_shapes(*[a.view.shape for a in (c, x, y) if isinstance(a, Operand)])
+    )
     z = Operand(like.memory, out, fresh=True)
     if not isinstance(c, Operand):
         c = _full(like, float(c))
@@ -186,7 +190,9 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _softplus(x: Any) -> Any:
-    return call("log1p", call("exp", call("negative", call("absolute", x)))) + call("maximum", x, 0.0)
+    return call("log1p", call("exp", call("negative", call("absolute", x)))) + call(
+        "maximum", x, 0.0
+    )
 
 
 KERNELS: dict[str, Callable[..., Any]] = {
@@ -243,10 +249,20 @@ def _finish(memory: Memory, result: Any, out: View, note: str) -> None:
     """Let the last call write to `out`; copy if there is no such call."""
     if isinstance(result, Operand):
         last = memory.instructions[-1] if memory.instructions else None
-        if result.fresh and last is not None and last.writes == result.view and result.kind == "float64":
+        if (
+            result.fresh
+            and last is not None
+            and last.writes == result.view
+            and result.kind == "float64"
+        ):
             memory.instructions[-1] = last.redirected(last.writes, out, note=note)
             return
-        memory.emit("positive" if result.kind == "float64" else "copyto", *_copy(result, out), out=out, note=note)
+        memory.emit(
+            "positive" if result.kind == "float64" else "copyto",
+            *_copy(result, out),
+            out=out,
+            note=note,
+        )
         return
     memory.emit("copyto", out, float(result), out=out, note=note)
 
@@ -260,12 +276,16 @@ def forward(memory: Memory, name: str, inputs: Sequence[Any], out: View, note: s
     _finish(memory, kernel(name)(*inputs), out, note)
 
 
-def pull(memory: Memory, name: str, index: int, g: Any, z: Any, inputs: Sequence[Any], out: View) -> None:
+def pull(
+    memory: Memory, name: str, index: int, g: Any, z: Any, inputs: Sequence[Any], out: View
+) -> None:
     """Write the instructions of a vjp rule: the cotangent of input `index` goes to `out`."""
     primitive = PRIMITIVES[name]
     rule = primitive.vjps[index]
     if rule is None:
-        raise CaptureError("capture", f"{name} has no derivative in input {index}", "Keep it a constant")
+        raise CaptureError(
+            "capture", f"{name} has no derivative in input {index}", "Keep it a constant"
+        )
     result = _reading(rule)(g, z, *inputs)
     literal = not isinstance(inputs[-1], Operand) and isinstance(inputs[-1], float)
     # 0 * inf can only come from a singularity; whole powers from 1 upwards have none.

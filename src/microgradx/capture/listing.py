@@ -26,7 +26,9 @@ class Namer:
 
     def __init__(self, program: Program) -> None:
         self.given = program.names
-        self.taken = {b.name for b in program.buffers} | set(program.tables) | {"np", "build", "state"}
+        self.taken = (
+            {b.name for b in program.buffers} | set(program.tables) | {"np", "build", "state"}
+        )
         self.found: dict[View, str] = {}
         self.regions: list[tuple[str, int, int, str]] = []
 
@@ -127,7 +129,17 @@ def listing(program: Program) -> str:
     for number, i in enumerate(program.instructions):
         out = i.writes
         kind = f"{dtype[out.buffer]} {out.shape}"
-        rows.append((f"{number}", i.phase, name(out), kind, place(out), call(i, name, program.tables), i.note))
+        rows.append(
+            (
+                f"{number}",
+                i.phase,
+                name(out),
+                kind,
+                place(out),
+                call(i, name, program.tables),
+                i.note,
+            )
+        )
     widths = [max((len(r[c]) for r in rows), default=0) for c in range(6)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:6], widths, strict=True)]
@@ -168,9 +180,11 @@ def _constants(program: Program) -> list[str]:
         if start is None:
             continue
         flat = start.reshape(-1)
-        wanted = np.flatnonzero((flat != 0) & ~_covered(program, buffer.name, buffer.size)[: flat.size])
-        for run in np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1) if wanted.size else []:
-            lines.append(f"{buffer.name}[{run[0]}:{run[-1] + 1}] = {_array(flat[run])}")
+        wanted = np.flatnonzero(
+            (flat != 0) & ~_covered(program, buffer.name, buffer.size)[: flat.size]
+        )
+        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1) if wanted.size else []
+        lines += [f"{buffer.name}[{run[0]}:{run[-1] + 1}] = {_array(flat[run])}" for run in runs]
     return lines
 
 
@@ -202,7 +216,7 @@ def source(program: Program) -> str:
     name = Namer(program)
     body: list[str] = []
     kernels: set[str] = set()
-    phase = ""
+    phase = note = ""
     parameters = [name.unique(label) for label in program.inputs]
     for parameter, view in zip(parameters, program.inputs.values(), strict=True):
         body.append(f"np.copyto({name(view)}, {parameter})")
@@ -213,13 +227,19 @@ def source(program: Program) -> str:
         line = call(instruction, name, program.tables)
         if instruction.function.startswith("kernels."):
             kernels.add(instruction.function.removeprefix("kernels."))
-        body.append(line + (f"  # {instruction.note}" if instruction.note else ""))
+        if instruction.note and instruction.note != note:
+            body += textwrap.wrap(
+                instruction.note, WIDTH - 12, initial_indent="# ", subsequent_indent="#   "
+            )
+        note = instruction.note
+        body.append(line)
     results = [f"{name(view)}.copy()" for view in program.outputs.values()]
     body += ["", f"return {', '.join(results)}" if results else "return None"]
     memory = [f'{b.name} = np.zeros({b.size}, "{b.dtype}")  # {b.role}' for b in program.buffers]
     memory += [
         f"{key} = {_array(table)}" if isinstance(table, np.ndarray) else _generator(key, table)
         for key, table in program.tables.items()
+        if not inspect.isfunction(table)
     ]
     state = [f"{name(view)}[...] = state[{key!r}]" for key, view in program.state.items()]
     views = [f"{label} = {expression(view)}" for view, label in name.found.items()]
@@ -235,6 +255,11 @@ def source(program: Program) -> str:
     ]
     if any(" window(" in v for v in views):
         text += ["from numpy.lib.stride_tricks import as_strided", WINDOW.rstrip("\n")]
+    functions = [_function(k, t) for k, t in program.tables.items() if inspect.isfunction(t)]
+    if functions:
+        text.insert(text.index("import numpy as np"), "import math\n")
+        for function in functions:
+            text += ["", "", function.rstrip()]
     text += _kernels(kernels)
     text += ["", "", "def build(state):", "    # memory"]
     text.append(_wrapped(memory + _constants(program), "    "))
@@ -246,14 +271,18 @@ def source(program: Program) -> str:
     return re.sub(r"[ \t]+\n", "\n", "\n".join(text))
 
 
+def _function(name: str, function: Any) -> str:
+    """The text of a function that a table holds, under the table's name."""
+    text = textwrap.dedent(inspect.getsource(function))
+    text = re.sub(r"^@staticmethod\n", "", text)
+    return re.sub(r"^def \w+", f"def {name}", text)
+
+
 def _generator(key: str, generator: Any) -> str:
     """A random generator, seeded as it stands."""
     kind = type(generator.bit_generator).__name__
     state = generator.bit_generator.state
-    return (
-        f"{key} = np.random.Generator(np.random.{kind}()); "
-        f"{key}.bit_generator.state = {state!r}"
-    )
+    return f"{key} = np.random.Generator(np.random.{kind}()); {key}.bit_generator.state = {state!r}"
 
 
 def _kernels(names: set[str]) -> list[str]:
@@ -265,6 +294,8 @@ def _kernels(names: set[str]) -> list[str]:
         text = inspect.getsource(getattr(arrays, name))
         texts += ["", "", text.rstrip()]
         needed.extend(
-            n for n in ("kind_of", "new", "power") if re.search(rf"\b{n}\(", text) and n not in needed
+            n
+            for n in ("kind_of", "new", "power")
+            if re.search(rf"\b{n}\(", text) and n not in needed
         )
     return ["", "from typing import Any", "", "Array = Any", *texts] if texts else []

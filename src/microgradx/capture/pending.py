@@ -15,7 +15,7 @@ import numpy as np
 from microgradx.graph import tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from microgradx.capture.program import Program, View
     from microgradx.value import Value
@@ -68,9 +68,11 @@ class Pending:
             locals()[f"__{_name}__"] = lambda self, y, f=_function: f(self.settle(), y)
             locals()[f"__r{_name}__"] = lambda self, x, f=_function: f(x, self.settle())
         for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-            locals()[f"__{_name}__"] = lambda self, y, f=getattr(operator, _name): f(self.settle(), y)
+            _function = getattr(operator, _name)
+            locals()[f"__{_name}__"] = lambda self, y, f=_function: f(self.settle(), y)
         for _name in ("neg", "pos", "abs"):
-            locals()[f"__{_name}__"] = lambda self, f=getattr(operator, _name): f(self.settle())
+            _function = getattr(operator, _name)
+            locals()[f"__{_name}__"] = lambda self, f=_function: f(self.settle())
         __trunc__ = __int__
         del _name, _function
 
@@ -155,7 +157,9 @@ class Link:
             for place in share.read_index.tolist():
                 if self.pending[place] is None:
                     value, attribute = self.owners[place]
-                    self.numbers[place] = value._data if attribute == "data" else _float(value._grad)
+                    self.numbers[place] = (
+                        value._data if attribute == "data" else _float(value._grad)
+                    )
             share.state[:] = self.numbers[share.read_index]
         elif self.current is not share:
             self._flush()
@@ -207,5 +211,5 @@ class Link:
 
 def _float(grad: Any) -> float:
     """A gradient as a number, whatever an earlier backward left there."""
-    data: Callable[[], float] | Any = getattr(grad, "_data", grad)
-    return float(data)
+    number: Any = getattr(grad, "_data", grad)
+    return float(number)

@@ -39,10 +39,12 @@ class Planned:
         What runs.
     position : ndarray
         Position in buffer ``v`` of each node; -1 where a node was fused away.
+    cotangents : list of ndarray
+        For each call of backward, the position of each node's cotangent.
     """
 
-    def __init__(self, program: Program, position: Ids) -> None:
-        self.program, self.position = program, position
+    def __init__(self, program: Program, position: Ids, cotangents: list[Ids]) -> None:
+        self.program, self.position, self.cotangents = program, position, cotangents
 
 
 def plan(c: Columns, name: str = "step", *, chains: bool = True, products: bool = True) -> Planned:
@@ -81,6 +83,7 @@ class _Planner:
         c, memory = self.c, self.memory
         self._place_leaves()
         last = len(c.events)
+        cotangents: list[Ids] = []
         done = 0
         for era in range(last + 1):
             memory.phase = "update" if era and era == last else "forward"
@@ -92,11 +95,12 @@ class _Planner:
                 event = c.events[era]
                 backward = Backward(c, self.groups[:done], memory, self.position)
                 cotangent = backward.run(event)
+                cotangents.append(cotangent)
                 for node, leaf in event.wanted.items():
                     self.position[leaf] = cotangent[node]
         self.outputs, self.finals = self._collect(c.outputs), self._collect(c.finals)
         self._write_state()
-        return Planned(self._program(name), self.position)
+        return Planned(self._program(name), self.position, cotangents)
 
     # ---- leaves ----
     def _place_leaves(self) -> None:
@@ -113,6 +117,7 @@ class _Planner:
             view = memory.call_it(memory.room(shape), label)
             self.inputs[label] = view
             self.position[first : first + size] = np.arange(view.offset, view.offset + size)
+
     # ---- groups ----
     def _forward(self, group: Group) -> None:
         if group.op == "matmul":
@@ -216,7 +221,9 @@ class _Planner:
                 return
             rows_of_terms = self.memory.matrix(self.position[plain].reshape(len(plain), -1))
             total = self.memory.work((group.nodes.size,))
-            self.memory.emit("add.reduce", rows_of_terms, 0, None, total, out=total, note="dot: other terms")
+            self.memory.emit(
+                "add.reduce", rows_of_terms, 0, None, total, out=total, note="dot: other terms"
+            )
             self._add(out, contiguous(total.buffer, total.offset, out.shape))
 
     def _add(self, out: View, term: View) -> None:
@@ -243,7 +250,9 @@ class _Planner:
         # Runs that lie in one piece on both sides are written by the call that computes them.
         bounds = [0, *_cuts(sources, targets), len(targets)]
         long = [
-            (a, b) for a, b in itertools.pairwise(bounds) if b - a >= FEWEST_IN_RUN or len(bounds) == 2  # noqa: PLR2004
+            (a, b)
+            for a, b in itertools.pairwise(bounds)
+            if b - a >= FEWEST_IN_RUN or len(bounds) == 2
         ]
         rest = np.ones(len(targets), bool)
         moves = []
@@ -273,7 +282,9 @@ class _Planner:
                 found = memory.strided(target, cheap=False)
                 if found is None:
                     whole = View("v", 0, (-1,), (1,))
-                    memory.emit("put", whole, memory.table(target), source, out=whole, note="new state")
+                    memory.emit(
+                        "put", whole, memory.table(target), source, out=whole, note="new state"
+                    )
                     continue
                 target = found  # noqa: PLW2901
             if not self._in_place(source, target):
@@ -284,7 +295,9 @@ class _Planner:
         if source.strides not in ((1,), ()) or target.strides not in ((1,), ()):
             return False
         rows = self.memory.instructions
-        last = next((k for k in reversed(range(len(rows))) if _touches(rows[k].writes, source)), None)
+        last = next(
+            (k for k in reversed(range(len(rows))) if _touches(rows[k].writes, source)), None
+        )
         if last is None:
             return False
         row = rows[last]
@@ -293,12 +306,18 @@ class _Planner:
         reads = [a for a in row.arguments if isinstance(a, View) and a is not row.writes]
         aligned = all(a == shaped or not _touches(a, target) for a in reads)
         later = [a for other in rows[last + 1 :] for a in _views(other)]
-        if not exact or not aligned or any(_touches(a, source) or _touches(a, target) for a in later):
+        if (
+            not exact
+            or not aligned
+            or any(_touches(a, source) or _touches(a, target) for a in later)
+        ):
             return False
         if any(view and _touches(view, source) for view in (self.outputs, self.finals)):
             return False
         rows[last] = row.redirected(row.writes, shaped, note=f"{row.note}, in place")
         self.memory.call_it(shaped, "state")
+        moved = (self.position >= source.offset) & (self.position < source.offset + source.size)
+        self.position[moved] += target.offset - source.offset
         return True
 
     def _program(self, name: str) -> Program:
@@ -336,7 +355,9 @@ def _cuts(sources: Ids, targets: Ids) -> list[int]:
 
 def _complete(row: Instruction, whole: View) -> Instruction:
     """Give views of the whole buffer their size, known only now."""
-    arguments = tuple([whole if isinstance(a, View) and a.shape == (-1,) else a for a in row.arguments])
+    arguments = tuple(
+        [whole if isinstance(a, View) and a.shape == (-1,) else a for a in row.arguments]
+    )
     writes = whole if row.writes.shape == (-1,) else row.writes
     return row._replace(arguments=arguments, writes=writes)
 

@@ -46,7 +46,9 @@ class Backward:
         Group index -> views of its operands, as the forward pass read them.
     """
 
-    def __init__(self, columns: Columns, groups: list[Group], memory: Memory, position: Ids) -> None:
+    def __init__(
+        self, columns: Columns, groups: list[Group], memory: Memory, position: Ids
+    ) -> None:
         self.c, self.groups, self.memory, self.position = columns, groups, memory, position
         n = columns.size
         self.owner = np.full(n, len(groups))  # leaves belong to a group of their own
@@ -183,12 +185,14 @@ class Backward:
             (source,), shape = self.memory.together([index[0]])
             self.memory.emit("positive", source, _shaped(out, shape), out=out, note="one edge")
             return
-        if len(index) == 2:  # noqa: PLR2004 - cheaper than a reduction over so short an axis
+        if len(index) == 2:
             (x, y), shape = self.memory.together([index[0], index[1]])
             self.memory.emit("add", x, y, _shaped(out, shape), out=out, note="sum of edges")
             return
         (rows,), shape = self.memory.together([index])
-        self.memory.emit("add.reduce", rows, 0, None, _shaped(out, shape), out=out, note="sum of edges")
+        self.memory.emit(
+            "add.reduce", rows, 0, None, _shaped(out, shape), out=out, note="sum of edges"
+        )
 
     def _pull_by_family(self, chunks: list[tuple[Ids, Ids]], degree: Ids) -> bool:
         """Sum each family of edges through a strided view; tells whether it was worth it."""
@@ -285,15 +289,18 @@ class Backward:
         views, shape = self.memory.together(arrays)
         operand = {i: instructing.Operand(self.memory, views[k]) for i, k in places.items()}
         g = instructing.Operand(self.memory, views[0])
-        inputs: list[Any] = []
-        for i in range(len(group.operands)):
-            # What a rule does not read may be any array.
-            inputs.append(group.literal[i] if i in group.literal else operand.get(i + 1, g))
-        twice = len(group.operands) == 2 and (group.operands[0] == group.operands[1]).all()  # noqa: PLR2004
+        # What a rule does not read may be any array.
+        inputs: list[Any] = [
+            group.literal[i] if i in group.literal else operand.get(i + 1, g)
+            for i in range(len(group.operands))
+        ]
+        twice = len(group.operands) == 2 and (group.operands[0] == group.operands[1]).all()
         if group.op == "mul" and twice:
             out = self._slots(group.operands[0], shape, group)
             double = instructing.call("multiply", g, 2.0)
-            self.memory.emit("multiply", double.view, inputs[0].view, out, out=out, note="mul: 2 * g * x")
+            self.memory.emit(
+                "multiply", double.view, inputs[0].view, out, out=out, note="mul: 2 * g * x"
+            )
             return
         for i in wanted:
             out = self._slots(group.operands[i], shape, group)
@@ -331,7 +338,7 @@ class Backward:
 
     def _pull_matmul(self, group: Group) -> None:
         plain, left, right = group.operands
-        batch, rows, cols = group.nodes.shape
+        batch = len(group.nodes)
         g = self.cotangent[group.nodes]
         if group.bias == "full":
             self._edge(plain.reshape(-1), np.broadcast_to(g, plain.shape).reshape(-1))
@@ -349,11 +356,15 @@ class Backward:
             d = grid if name == "left" else _transposed(grid)
             if same:  # a sum of squares
                 twice = instructing.call("multiply", instructing.Operand(self.memory, d), 2.0)
-                self.memory.emit("multiply", vectors, twice.view, out, out=out, note="dot: 2 * g * x")
+                self.memory.emit(
+                    "multiply", vectors, twice.view, out, out=out, note="dot: 2 * g * x"
+                )
             elif d.shape[-1] == 1:
                 self.memory.emit("multiply", d, vectors, out, out=out, note=f"dot: g * {name}")
             else:
-                self.memory.emit("matmul", d, vectors, out, out=out, note="dot: g * x, summed over readers")
+                self.memory.emit(
+                    "matmul", d, vectors, out, out=out, note="dot: g * x, summed over readers"
+                )
 
     def _pull_bias(self, group: Group, grid: View) -> None:
         plain = group.operands[0]

@@ -78,8 +78,7 @@ def epochs(c: Columns) -> Any:
         here = late[i]
         if here < last:
             for p in parent[start[i] : start[i + 1]]:
-                if late[p] > here:
-                    late[p] = here
+                late[p] = min(late[p], here)
     return np.array(late)
 
 
@@ -135,8 +134,8 @@ def fuse(c: Columns, epoch: Any, *, chains: bool = True) -> tuple[Fused, Any]:
     order = np.lexsort((when, owner))
     owner, term = owner[order], term[order]
     # 0 + t is t: builtin `sum` starts with 0.
-    zero = (c.kind[term] == 3) & (c.value[term] == 0.0)  # noqa: PLR2004
-    many = np.bincount(owner[~zero], minlength=n) >= 2  # noqa: PLR2004
+    zero = (c.kind[term] == 3) & (c.value[term] == 0.0)
+    many = np.bincount(owner[~zero], minlength=n) >= 2
     kept = ~(zero & many[owner])
     owner, term = owner[kept], term[kept]
     single = (c.code[term] == mul) & (uses[term] == 1) & (epoch[term] == epoch[owner])
@@ -151,7 +150,7 @@ def fuse(c: Columns, epoch: Any, *, chains: bool = True) -> tuple[Fused, Any]:
     fused.op = [names[k] for k in c.code.tolist()]
     for i, terms in fused.plain.items():
         pairs = fused.pairs.get(i)
-        fused.op[i] = "dot" if pairs else "sum" if len(terms) != 2 else "add"  # noqa: PLR2004
+        fused.op[i] = "dot" if pairs else "sum" if len(terms) != 2 else "add"
     for i in np.flatnonzero(gone).tolist():
         fused.op[i] = ""
     return fused, gone
@@ -160,7 +159,10 @@ def fuse(c: Columns, epoch: Any, *, chains: bool = True) -> tuple[Fused, Any]:
 def _collect_chains(c: Columns, fused: Fused, owner: Any, term: Any, single: Any) -> None:
     cuts = np.flatnonzero(np.diff(owner, prepend=-1, append=-1))
     terms, product = term.tolist(), single.tolist()
-    firsts, seconds = c.parent[c.start[term]], c.parent[np.minimum(c.start[term] + 1, len(c.parent) - 1)]
+    firsts, seconds = (
+        c.parent[c.start[term]],
+        c.parent[np.minimum(c.start[term] + 1, len(c.parent) - 1)],
+    )
     first, second = firsts.tolist(), seconds.tolist()
     for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         i = int(owner[a])
@@ -175,7 +177,7 @@ def _collect_chains(c: Columns, fused: Fused, owner: Any, term: Any, single: Any
 def _collect_primitives(c: Columns, fused: Fused) -> None:
     """The n-ary primitives `total` and `dot` are sums and dots already."""
     total, dot = _code(c, "total"), _code(c, "dot")
-    zero = (c.kind == 3) & (c.value == 0.0)  # noqa: PLR2004
+    zero = (c.kind == 3) & (c.value == 0.0)
     for i in np.flatnonzero((c.code == total) | (c.code == dot)).tolist():
         terms = c.parent[c.start[i] : c.start[i + 1]].tolist()
         if c.code[i] == total:
@@ -212,7 +214,7 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
     level = [0] * c.size
     start, parent = c.start.tolist(), c.parent.tolist()
     eras = epoch.tolist()
-    constant = (c.kind == 3).tolist()  # noqa: PLR2004
+    constant = (c.kind == 3).tolist()
     rows: list[tuple[int, list[int], tuple[Any, ...]]] = []
     for i in np.flatnonzero((c.kind == OPERATION) & ~gone).tolist():
         plain = fused.plain.get(i)
@@ -242,7 +244,9 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
         era, depth, op, *rest = key
         nodes = np.array(table[key])
         if op in {"sum", "dot"}:
-            plain_ids = np.array([fused.plain[i] for i in table[key]], np.int64).reshape(len(nodes), -1).T
+            plain_ids = (
+                np.array([fused.plain[i] for i in table[key]], np.int64).reshape(len(nodes), -1).T
+            )
             if op == "sum":
                 found.append(Group("sum", nodes, [plain_ids], era, depth))
                 continue
@@ -283,7 +287,7 @@ def _as_late_as_possible(
             level[i] = -height[i]
 
 
-# ---- matrix products --------------------------------------------------------------------------------
+# ---- matrix products -----------------------------------------------------------------------------
 def _label(vectors: Any) -> tuple[Any, Any]:
     """A number for each distinct row, in order of first appearance, and its first row."""
     weights = np.random.default_rng(0).integers(1, 2**63, vectors.shape[1], dtype=np.uint64)
@@ -322,7 +326,9 @@ def matrix_products(dots: Group) -> list[Group]:
     for members in np.split(order, np.flatnonzero(np.diff(component[order])) + 1):
         rows, cols = np.unique(a[members]), np.unique(b[members])
         complete = len(members) == len(rows) * len(cols)
-        complete = complete and len(np.unique(a[members] * (b.max() + 1) + b[members])) == len(members)
+        complete = complete and len(np.unique(a[members] * (b.max() + 1) + b[members])) == len(
+            members
+        )
         # A thin product of short vectors is no faster than plain multiplication, and harder to read
         # from memory; single dots belong together.
         thin = min(len(rows), len(cols)) == 1 and len(left) < SHORT

@@ -154,7 +154,9 @@ class Memory:
         return found
 
     # ---- instructions ----
-    def emit(self, function: str, *arguments: Any, out: View, note: str = "", **keywords: Any) -> View:
+    def emit(
+        self, function: str, *arguments: Any, out: View, note: str = "", **keywords: Any
+    ) -> View:
         """Append one call."""
         named = tuple(keywords.items())
         if function in NAMED_OUT:
@@ -221,7 +223,7 @@ class Memory:
             key = array.tobytes(), array.shape
             if key not in self._gathers and array.max() >= self.fixed:
                 keys[key] = array
-        if len(keys) < 2:  # noqa: PLR2004
+        if len(keys) < 2:
             return
         flat = np.concatenate([array.reshape(-1) for array in keys.values()])
         whole = self.gather(flat)
@@ -273,7 +275,9 @@ class Memory:
                 index = tuple([1 if a == axis else 0 for a in range(len(shape))])
                 strides.append(int(profile[index] - profile.reshape(-1)[0]) if n > 1 else 0)
             first = int(positions.reshape(-1)[0])
-            views.append(canonical(View("v", first, (*positions.shape[:-1], *shape), tuple(strides))))
+            views.append(
+                canonical(View("v", first, (*positions.shape[:-1], *shape), tuple(strides)))
+            )
         return views, shape
 
     def cost(self, arrays: Sequence[Positions]) -> float:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgradx.capture.arguments import stand_ins, structure_of
 from microgradx.capture.pending import Link, Share
 from microgradx.capture.scalar import plan
 from microgradx.capture.scalar_trace import resolve
+from microgradx.capture.trace import Trace
 from microgradx.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from microgradx.capture.arguments import Argument
-    from microgradx.capture.trace import Trace
+    from microgradx.capture.arguments import Argument, Signature
 
 __all__ = ["ScalarReplay"]
 
@@ -49,10 +50,10 @@ class ScalarReplay:
         *,
         products: bool = True,
     ) -> None:
-        inputs = [(a.name, a.shape, a.nodes) for a in arguments]
-        self.resolved = resolve(trace, inputs, outputs)
+        self.resolved = resolve(trace, arguments, outputs)
         columns = self.resolved.columns
-        self.program = plan(columns, name, products=products).program
+        self.planned = plan(columns, name, products=products)
+        self.program = self.planned.program
         written = [node in columns.writes for node in columns.state]
         self.share = Share(self.program, self.resolved.state, written, self.resolved.finals)
         self.link = link
@@ -63,15 +64,56 @@ class ScalarReplay:
         self.result = None if found is None else self.program.array(found)
         self.numbers = self.resolved.numbers
 
+    def fits(self) -> bool:
+        """Whether the program still does what the step would; nothing here can change that."""
+        return True
+
     def __call__(self, leaves: Sequence[Any]) -> list[Any]:
         """Run once on `leaves`, one array or number for each argument."""
         share, link = self.share, self.link
-        for target, leaf in zip(self.targets, leaves, strict=True):
-            target[...] = leaf
+        self._fill(leaves)
         link.before(share)
         with np.errstate(all="ignore"):
             self.program.replay()
         link.after(share)
         if self.result is None:
             return []
-        return [x if plain else Value(x) for x, plain in zip(self.result.tolist(), self.numbers, strict=True)]
+        found = self.result.tolist()
+        for (k, added), grad in zip(
+            self.resolved.borrowed, found[len(self.numbers) :], strict=True
+        ):
+            leaves[k].grad = leaves[k].grad + grad if added else grad
+        return [x if plain else Value(x) for x, plain in zip(found, self.numbers, strict=False)]
+
+    def check(
+        self,
+        step: Callable[..., Any],
+        signature: Signature,
+        leaves: Sequence[Any],
+        kwargs: dict[str, Any],
+        positional: int,
+    ) -> None:
+        """Compare every number of a run on `leaves` with what the step computes node by node."""
+        from microgradx.capture.scalar_check import check  # noqa: PLC0415 - only when asked for
+
+        trace = Trace()
+        with trace:
+            built, arguments = stand_ins(signature, list(leaves), trace, values=True)
+            named = dict(zip(kwargs, built[positional:], strict=True))
+            outputs, _ = structure_of(step(*built[:positional], **named))
+        now = resolve(trace, arguments, outputs)
+        self._fill(leaves)
+        self.link.before(self.share)
+        memory = self.program.arrays["v"]
+        before, state = memory.copy(), self.share.state.copy()
+        inputs = [np.array(target) for target in self.targets]
+        try:
+            with np.errstate(all="ignore"):
+                self.program.replay()
+            check(self.planned, self.resolved.columns, now.columns, inputs, state)
+        finally:
+            memory[...] = before
+
+    def _fill(self, leaves: Sequence[Any]) -> None:
+        for target, leaf in zip(self.targets, leaves, strict=True):
+            target[...] = leaf._data if leaf.__class__ is Value else leaf

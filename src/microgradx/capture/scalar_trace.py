@@ -24,6 +24,7 @@ from microgradx.value import Value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from microgradx.capture.arguments import Argument
     from microgradx.primitive import Primitive
 
 __all__ = ["Resolved", "resolve"]
@@ -42,17 +43,26 @@ class Resolved:
         Whose gradient each of ``columns.finals`` is.
     numbers : list of bool
         For each output: whether eager gives a plain number there.
+    borrowed : list of (int, bool)
+        Arguments that are Values and get a gradient, in the order of the last outputs; and whether
+        it is added to the one they have.
     """
 
     def __init__(
-        self, columns: Columns, state: list[tuple[Value, str]], finals: list[Value], numbers: list[bool]
+        self,
+        columns: Columns,
+        state: list[tuple[Value, str]],
+        finals: list[Value],
+        numbers: list[bool],
+        borrowed: list[tuple[int, bool]],
     ) -> None:
-        self.columns, self.state, self.finals, self.numbers = columns, state, finals, numbers
+        self.columns, self.state, self.finals = columns, state, finals
+        self.numbers, self.borrowed = numbers, borrowed
 
 
 def resolve(
     trace: Trace,
-    inputs: Sequence[tuple[str, tuple[int, ...], list[Value]]],
+    arguments: Sequence[Argument],
     outputs: Sequence[Any],
 ) -> Resolved:
     """Write a traced step as columns.
@@ -61,7 +71,7 @@ def resolve(
     ----------
     trace : Trace
         After the step has returned.
-    inputs : sequence of (name, shape, list of Value)
+    arguments : sequence of Argument
         The arguments and the nodes that stood for their numbers.
     outputs : sequence of Value or number
         What the step returned.
@@ -76,13 +86,11 @@ def resolve(
     CaptureError
         If the step uses a result that was computed before it.
     """
-    return _Resolver(trace, inputs).run(outputs)
+    return _Resolver(trace, arguments).run(outputs)
 
 
 class _Resolver:
-    def __init__(
-        self, trace: Trace, inputs: Sequence[tuple[str, tuple[int, ...], list[Value]]]
-    ) -> None:
+    def __init__(self, trace: Trace, arguments: Sequence[Argument]) -> None:
         self.trace = trace
         self.ops: dict[int, int] = {}  # id(primitive) -> code
         self.table: list[Primitive] = []
@@ -107,15 +115,26 @@ class _Resolver:
         self.events: list[Event] = []
         self.inputs = []
         self.keep: list[Any] = []
-        for name, shape, nodes in inputs:
+        self.lent: list[tuple[int, Value]] = []  # Values that are arguments, and stand for theirs
+        for k, argument in enumerate(arguments):
             first = len(self.code)
-            for node in nodes:
-                self.now[id(node)] = self._entry(-1, (), INPUT, node._data, number=True)
-            self.inputs.append((name, shape, first))
+            plain = argument.kind != "value"
+            for node in argument.nodes:
+                self.now[id(node)] = self._entry(-1, (), INPUT, node._data, number=plain)
+                if not plain:
+                    self.lent.append((k, node))
+                    self.objects[id(node)] = node
+            self.inputs.append((argument.name, argument.shape, first))
 
     # ---- entries ----
     def _entry(
-        self, code: int, parents: Iterable[int], kind: int, value: float = 0.0, *, number: bool = False
+        self,
+        code: int,
+        parents: Iterable[int],
+        kind: int,
+        value: float = 0.0,
+        *,
+        number: bool = False,
     ) -> int:
         self.plain.append(number)
         self.code.append(code)
@@ -170,7 +189,9 @@ class _Resolver:
         elif self._persistent(node):
             found = self._state(node, "data")
         else:
-            found = self._entry(-1, (), CONSTANT, float(node._data), number=key not in self.trace.grad_reads)
+            found = self._entry(
+                -1, (), CONSTANT, float(node._data), number=key not in self.trace.grad_reads
+            )
             self.plain[found] = False
         if node.name:
             self.names[found] = node.name
@@ -235,7 +256,10 @@ class _Resolver:
         """All nodes that matter, and the events, in the order they happened."""
         roots = list(outputs)
         for event in self.trace.events:
-            roots += [event.root, event.cotangent] if isinstance(event, Backward) else [event.new]
+            if isinstance(event, Backward):
+                roots += [event.root, event.cotangent]
+            elif isinstance(event, Write):
+                roots.append(event.new)
         stack = [x for x in roots if x.__class__ is Value]
         found: dict[int, Value] = {}
         while stack:
@@ -251,7 +275,7 @@ class _Resolver:
             if node.time < self.trace.born:
                 raise CaptureError(
                     "capture",
-                    f"the step uses the result of {node.op.name}, which was computed before the step",
+                    f"the step uses a result of {node.op.name} that was computed before the step",
                     "Compute it inside the step, or pass it as an argument",
                 )
             x = node._x
@@ -277,7 +301,9 @@ class _Resolver:
             code = ops.get(id(op))
             if code is None:
                 if op.__class__ is Read:
-                    self.alias[id(row)] = self._entry_of_number(x) if op is DATA else self._gradient(x)
+                    self.alias[id(row)] = (
+                        self._entry_of_number(x) if op is DATA else self._gradient(x)
+                    )
                     continue
                 code = self._code(op)
             # Entries that are known and not read through ``.data`` are the usual case.
@@ -310,7 +336,7 @@ class _Resolver:
                 self.names[len(number) - 1] = row.name
 
     def _operands(self, parents: tuple[Any, ...]) -> tuple[bool, bool]:
-        """Write down the parents of one operation; is it free of gradients, is it a plain number?"""
+        """Write down the parents of one operation; is it free of gradients, a plain number?"""
         free = plain = True
         for p in parents:
             if p.__class__ is Value and id(p) not in self.alias:
@@ -341,6 +367,12 @@ class _Resolver:
     def _write(self, node: Value, new: Any) -> None:
         if self._persistent(node):
             self.objects[id(node)] = node
+        if id(node) in self.trace.inputs:
+            raise CaptureError(
+                "capture",
+                f"the step assigns to the data of its argument {node.name!r}",
+                "Let the step return the new number, or keep the Value outside of the arguments",
+            )
         entry = self._entry_of_number(new)
         self.now.pop(id(node), None)
         self.stale[id(node)] = entry
@@ -360,7 +392,9 @@ class _Resolver:
         planned = Event(root, seed)
         self.events.append(planned)
         objects = {key: node for key, node in self.objects.items() if node.op is None}
-        objects.update({key: node for key, node in self.trace.grad_reads.items() if key in self.now})
+        objects.update(
+            {key: node for key, node in self.trace.grad_reads.items() if key in self.now}
+        )
         for key, node in objects.items():
             met = self.versions.get(key) or ([self.now[key]] if key in self.now else [])
             leaf = node.op is None
@@ -373,7 +407,11 @@ class _Resolver:
                     share = self._entry(-1, (), COTANGENT, number=True)
                     planned.wanted[version] = share
                     arrived = True
-                    total = share if total is None else self._operation("add", total, share, number=True)
+                    total = (
+                        share
+                        if total is None
+                        else self._operation("add", total, share, number=True)
+                    )
             if arrived and total is not None:
                 self.grad[key] = total
 
@@ -405,6 +443,9 @@ class _Resolver:
             elif own != entry:
                 writes[own] = entry
         finals.sort(key=lambda row: row[0].time)
+        assigned = {id(event.node) for event in self.trace.events if isinstance(event, Write)}
+        lent = [(k, node) for k, node in self.lent if id(node) in self.grad]
+        outputs = [*outputs, *[self.grad[id(node)] for _, node in lent]]
         order = sorted(self.state, key=lambda k: (k[1], self.objects[k[0]].time))
         columns = Columns(
             list(self.table), np.array(self.code, np.int64), np.array(self.start, np.int64),
@@ -413,7 +454,8 @@ class _Resolver:
             outputs, writes, [entry for _, entry in finals], self.names,
         )  # fmt: skip
         state = [(self.objects[key], attribute) for key, attribute in order]
-        return Resolved(columns, state, [node for node, _ in finals], plain)
+        borrowed = [(k, id(node) not in assigned) for k, node in lent]
+        return Resolved(columns, state, [node for node, _ in finals], plain, borrowed)
 
     def stale_versions(self) -> dict[int, int]:
         """Objects written to and used again afterwards: the entry they went by last."""
