@@ -487,6 +487,9 @@ def _as_data(data: Any, owner: Value | None = None) -> Any:
 # ---- operations ----------------------------------------------------------------------------------
 def _refuse(op: Any, other: Any) -> Any:
     """Explain why `other` cannot stand beside a Value; NotImplemented for unknown types."""
+    mode = _mode()
+    if mode is not None and mode.tape is not None and isinstance(other, Node):
+        return NotImplemented  # a captured step's number meets a Tensor, which knows what to do
     if hasattr(other, "__array__") or isinstance(other, (list, tuple)):
         raise UnsupportedError(
             op.name,

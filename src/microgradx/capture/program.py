@@ -177,6 +177,10 @@ class Program:
             self._bound[view] = bound
         return bound
 
+    def forget(self) -> None:
+        """Compile anew before the next run: instructions or tables have changed."""
+        self._run = None
+
     def _resolve(
         self, instruction: Instruction, borrowed: tuple[str, ...] = ()
     ) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
@@ -190,7 +194,9 @@ class Program:
         name = instruction.function
         if name.startswith("."):
             owner = arguments.pop(0)
-            function = _Method(owner, name[1:]) if isinstance(owner, View) else getattr(owner, name[1:])
+            function = (
+                _Method(owner, name[1:]) if isinstance(owner, View) else getattr(owner, name[1:])
+            )
         else:
             head, *rest = name.split(".")
             function = self.tables[head] if head in self.tables else _module(head)
@@ -382,7 +388,9 @@ def _straight(
         if key not in names:
             names[key] = f"v{next(fresh)}"
             if isinstance(value, View):
-                lines.append(f"  {names[key]} = {_lent(value, borrowed, (dtypes or {})[value.buffer])}")
+                lines.append(
+                    f"  {names[key]} = {_lent(value, borrowed, (dtypes or {})[value.buffer])}"
+                )
             else:
                 values[names[key]] = value
         return names[key]

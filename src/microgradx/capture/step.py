@@ -67,9 +67,14 @@ class Captured(Generic[P, T]):
         signature, leaves = flatten(self._names(args, kwargs), [*args, *kwargs.values()])
         key = (signature, tuple(kwargs), tuple([read() for read in self._constants]))
         found = self._plans.get(key)
+        while found is not None and not found[0].fits():
+            key = (key, "another")
+            found = self._plans.get(key)
         if found is None:
             found = self._capture(key, signature, leaves, len(args), kwargs)
         replay, rebuild = found
+        if self._check:
+            replay.check(self._step, signature, leaves, kwargs, len(args))
         results: list[Any] = replay(leaves)
         return rebuild(iter(results))  # type: ignore[no-any-return]
 
@@ -140,7 +145,9 @@ class Captured(Generic[P, T]):
             Before the first call.
         """
         if not self._plans:
-            raise CaptureError("capture", "nothing has been captured yet", "Call the step once first")
+            raise CaptureError(
+                "capture", "nothing has been captured yet", "Call the step once first"
+            )
         return self.programs[-1]
 
 
@@ -156,6 +163,8 @@ def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
         try:
             if isinstance(cell.cell_contents, PLAIN):
                 readers.append(functools.partial(_plain_cell, cell))
+            elif _is_module(cell.cell_contents):
+                readers.append(functools.partial(getattr, cell.cell_contents, "training"))
         except ValueError:  # not assigned yet
             continue
     scope = function.__globals__
@@ -167,7 +176,17 @@ def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
             for name in inner.co_names
             if isinstance(scope.get(name), PLAIN)
         ]
+        readers += [
+            functools.partial(getattr, scope[name], "training")
+            for name in inner.co_names
+            if _is_module(scope.get(name))
+        ]
     return readers
+
+
+def _is_module(x: Any) -> bool:
+    """Whether `x` is a model, which may behave differently in training and in use."""
+    return isinstance(getattr(x, "training", None), bool) and not isinstance(x, type)
 
 
 def _plain_cell(cell: Any) -> Any:

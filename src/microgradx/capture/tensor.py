@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx import engine
+from microgradx.engine import TRACKED
 from microgradx.capture.pending_arrays import PendingArray
 from microgradx.capture.program import View
 from microgradx.capture.tensor_plan import plan
 from microgradx.capture.tensor_rows import Row
 from microgradx.capture.tensor_trace import resolve
 from microgradx.capture.threads import blas
-from microgradx.errors import CaptureError
+from microgradx.errors import CaptureError, IndexingError
+from microgradx.functions.making import generator as default_stream
 from microgradx.graph import tick
 from microgradx.tensor import EXPOSED, _constant
 
@@ -109,8 +111,32 @@ class TensorReplay:
             (None if view is None else array(view) if row.base.kind != "constant" else _value(row), row)
             for view, row in self._outputs
         ]
+        self._held = [*resolved.held]
+        self._tracked = [(node, node._flags & TRACKED) for node, _ in self._data if node.op is None]
         self._guards = [(a, engine.fingerprint(a)) for a in resolved.guards]
-        self._saved_errors = {"all": "ignore"}
+        self._streams = planned.streams
+        self.origins = planned.origins
+
+    def fits(self) -> bool:
+        """Whether the step, run now, would still build this program."""
+        return (
+            all((node._grad is not None) == held for node, held in self._held)
+            and all(node._flags & TRACKED == flag for node, flag in self._tracked)
+            and all(optimised.fits() for optimised in self._optimised)
+        )
+
+    def check(
+        self,
+        step: Any,
+        signature: Any,
+        leaves: Sequence[Any],
+        kwargs: dict[str, Any],
+        positional: int,
+    ) -> None:
+        """Compare every instruction with what eager code computes from the same numbers."""
+        from microgradx.capture.tensor_check import check  # noqa: PLC0415 - only when asked for
+
+        check(self, step, signature, leaves, kwargs, positional)
 
     def __call__(self, leaves: Sequence[Any]) -> list[Any]:
         """Run once on `leaves`, one array or number for each argument."""
@@ -118,24 +144,23 @@ class TensorReplay:
         if self._guards:
             self._refuse_changed()
         lent = [program.lend(view, np.asarray(x)) for (view, _), x in zip(self._inputs, leaves, strict=True)]
-        for node, home in self._data:
-            if node._data is not home:
-                _adopt(node, home)
-        for node, home in self._grads_in:
-            np.copyto(home, 0 if node._grad is None else np.asarray(node._grad))
-        for optimised in self._optimised:
-            optimised.before()
+        self.settle()
+        if self._streams and program.tables[self._streams[0]] is not default_stream():
+            for name in self._streams:  # the user called manual_seed
+                program.tables[name] = default_stream()
+            program.forget()
         library, threads = self._blas, self.threads
         with np.errstate(all="ignore"):
             before = library.get() if library is not None else threads
-            if before != threads:
-                library.set(threads)  # type: ignore[union-attr]
-                try:
-                    program.replay(*lent)
-                finally:
-                    library.set(before)  # type: ignore[union-attr]
-            else:
+            try:
+                if before != threads:
+                    library.set(threads)  # type: ignore[union-attr]
                 program.replay(*lent)
+            except IndexError as error:
+                raise IndexingError(program.name, str(error), "Count from 0") from None
+            finally:
+                if before != threads:
+                    library.set(before)  # type: ignore[union-attr]
         for optimised in self._optimised:
             optimised.after()
         for node in self._written:
@@ -143,6 +168,16 @@ class TensorReplay:
         for node, grad in self._grads:
             node._grad = grad
         return [_constant(np.array(x)) if isinstance(row, Row) else row for x, row in self._results]
+
+    def settle(self) -> None:
+        """Bring the program's memory up to date with what was assigned from outside."""
+        for node, home in self._data:
+            if node._data is not home:
+                _adopt(node, home)
+        for node, home in self._grads_in:
+            np.copyto(home, np.asarray(node._grad))
+        for optimised in self._optimised:
+            optimised.before()
 
     def _refuse_changed(self) -> None:
         for array, mark in self._guards:
@@ -161,17 +196,24 @@ class _Optimised:
         self.update = update
         self.count, self.options = (program.array(view) for view in counts)
         self.given: tuple[float, ...] = ()
-        self.homes: list[tuple[dict[str, Any], str, Any]] = []
+        self.shape = _shape_of(update.group)
+        self.homes: list[tuple[int, str, Any]] = []
         for slot, row in zip(update.slots, update.moments, strict=True):
             whole = memory.view(row)
             start = 0
-            for p, state in zip(update.params, update.states, strict=True):
+            for p, number in zip(update.params, update.numbered, strict=True):
                 data = p._data
                 strides = tuple([s // data.itemsize for s in np.empty(data.shape, data.dtype).strides])
                 home = program.array(View(whole.buffer, whole.offset + start, data.shape, strides))
-                self.homes.append((state, slot, home))
+                self.homes.append((number, slot, home))
                 start += data.size
         self.steps = 0
+
+    def fits(self) -> bool:
+        """Whether the options still choose the same calls."""
+        update = self.update
+        options = update.optimizer.options(update.group)
+        return options == self.given or _shape_of(update.group) == self.shape
 
     def before(self) -> None:
         """Bring options and moments up to date."""
@@ -182,11 +224,13 @@ class _Optimised:
             self.options[...] = options
         if not self.homes:
             return
-        for state, slot, home in self.homes:
+        states = update.optimizer.state
+        for number, slot, home in self.homes:
+            state = states[number]
             if state.get(slot) is not home:
                 np.copyto(home, state.get(slot, 0))
                 state[slot] = home
-        steps = update.states[0].get("step", 0)
+        steps = states[update.numbered[0]].get("step", 0)
         if steps != self.steps or not steps:
             self.steps = steps
             self.count[0] = steps
@@ -195,8 +239,14 @@ class _Optimised:
         """Count the step where eager code looks for it."""
         if self.homes:
             self.steps = steps = self.steps + 1
-            for state in self.update.states:
-                state["step"] = steps
+            states = self.update.optimizer.state
+            for number in self.update.numbered:
+                states[number]["step"] = steps
+
+
+def _shape_of(group: dict[str, Any]) -> tuple[Any, ...]:
+    """What of a group's options decides which calls an update makes: what is zero, true or false."""
+    return tuple([(k, bool(v)) for k, v in group.items() if k not in {"params", "lr"}])
 
 
 def _adopt(node: Any, home: Any) -> None:

@@ -11,6 +11,7 @@ from microgradx.capture.program import Instruction, Program, Table, View, contig
 from microgradx.capture.tensor_memory import Memory, covered, live
 from microgradx.capture.tensor_rows import OUT, Row
 from microgradx.errors import CaptureError
+from microgradx.functions.making import generator as default_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +36,22 @@ class Planned:
         Row -> view.
     counters : list of (View, View)
         For each update, where its step number and its options lie.
+    streams : list of str
+        The tables that are the library's default random stream.
+    origins : list of int
+        For each instruction, the number of the live call that it belongs to.
     """
 
-    def __init__(self, program: Program, memory: Memory, counters: list[tuple[View, View]]) -> None:
-        self.program, self.memory, self.counters = program, memory, counters
+    def __init__(
+        self,
+        program: Program,
+        memory: Memory,
+        counters: list[tuple[View, View]],
+        streams: list[str],
+        origins: list[int],
+    ) -> None:
+        self.program, self.memory, self.counters, self.streams = program, memory, counters, streams
+        self.origins = origins
 
 
 def plan(resolved: Resolved, name: str = "step", *, tune: bool = True) -> Planned:
@@ -70,14 +83,17 @@ class _Planner:
         self.tables: dict[str, Any] = {}
         self.notes: list[str] = []
         self.counters: list[tuple[View, View]] = []
+        self.streams: list[str] = []  # tables that are the library's default random stream
         self.state: dict[str, View] = {}
         self.outputs: dict[str, View] = {}
 
     def run(self, *, tune: bool) -> Planned:
         memory, resolved = self.memory, self.resolved
-        for row in self.calls:
+        origins: list[int] = []  # instruction -> the call it belongs to
+        for k, row in enumerate(self.calls):
             emit: Callable[[Row], None] = getattr(self, f"_{row.kind}")
             emit(row)
+            origins += [k] * (len(self.instructions) - len(origins))
         self._store()
         inputs = {memory.place[id(row)][0]: memory.view(row) for row in resolved.inputs}
         self._state()
@@ -99,7 +115,7 @@ class _Planner:
         if tune:
             self._tune(program)
         program.notes.extend(self.notes)
-        return Planned(program, memory, self.counters)
+        return Planned(program, memory, self.counters, self.streams, origins)
 
     # ---- rows as instructions ----
     def _value(self, a: Any, out: View) -> Any:
@@ -124,10 +140,13 @@ class _Planner:
 
     def _draw(self, row: Row) -> None:
         out = self.memory.view(row)
-        key = next((k for k, t in self.tables.items() if t is row.value), None)
+        generator = default_stream() if row.value is None else row.value
+        key = next((k for k, t in self.tables.items() if t is generator), None)
         if key is None:
             key = f"rng{sum(k.startswith('rng') for k in self.tables)}"
-            self.tables[key] = row.value
+            self.tables[key] = generator
+            if row.value is None:
+                self.streams.append(key)
         keywords = (*row.keywords, ("out", out))
         self._emit(f"{key}.{row.function}", (), out, row, keywords, "drawn anew on each run")
 

@@ -162,7 +162,7 @@ class Rows:
         keywords = {k: numbers(a) if isinstance(a, Row) else a for k, a in row.keywords}
         with np.errstate(all="ignore"):
             value = np.asarray(fold(*args, **keywords))
-        return self.constant(value.astype(row.dtype, copy=False))
+        return self.constant(np.broadcast_to(value.astype(row.dtype, copy=False), row.shape))
 
     def draw(self, generator: Any, method: str, shape: tuple[int, ...], keywords: dict[str, Any]) -> Row:
         """Random numbers, drawn again on every run; never shared."""

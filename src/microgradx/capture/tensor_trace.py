@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,14 +75,14 @@ def expand(root: Any, cotangent: Any, trace: Trace) -> dict[int, tuple[Any, Any]
 class Update:
     """One call of ``optimizer.step()`` on the parameters of one group and dtype.
 
-    `whole` is the flat row of all parameters, `moments` a flat row for each of the optimiser's
+    `numbered` has the parameters' places in ``optimizer.state``, `whole` is the flat row of all parameters, `moments` a flat row for each of the optimiser's
     slots, `gradient` the joined gradient; `numbers` the row of what changes from step to step.
     """
 
     optimizer: Any
     group: dict[str, Any]
     params: list[Any]
-    states: list[dict[str, Any]]
+    numbered: list[int]
     slots: tuple[str, ...]
     whole: Row
     gradient: Row
@@ -114,6 +115,10 @@ class Resolved:
         Calls of ``optimizer.step()``.
     guards : list of ndarray
         The user's own arrays that the program took as constants.
+    held : list of (Tensor, bool)
+        Tensors whose gradient from before the step matters, and whether they had one.
+    truth : dict
+        ``id(row) -> array`` with what eager code computed for a row while the step was traced.
     """
 
     rows: Rows
@@ -125,6 +130,8 @@ class Resolved:
     outputs: list[Any] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     guards: list[Any] = field(default_factory=list)
+    held: list[tuple[Any, bool]] = field(default_factory=list)
+    truth: dict[int, Any] = field(default_factory=dict)
 
 
 def resolve(trace: Trace, arguments: Sequence[Any], outputs: Sequence[Any]) -> Resolved:
@@ -256,6 +263,8 @@ class _Resolver:
         if key not in self.grad:
             old = node._grad
             held = node.time < self.trace.born and old is not None
+            if node.time < self.trace.born:
+                self.out.held.append((node, held))
             self.grad[key] = self._own(node, "grad", self.rows.leaf("state", node._data, node.name)) if held else None
         return self.grad[key]
 
@@ -275,9 +284,13 @@ class _Resolver:
                 self.grad[id(when.node)] = new
                 self.out.objects[id(when.node)] = when.node
         self.rows.phase = "forward"
-        self.out.outputs = [self._row(x) if isinstance(x, Node) else x for x in outputs]
+        self.out.outputs = [self._own_memory(self._row(x)) if isinstance(x, Node) else x for x in outputs]
         self._finish()
         return self.out
+
+    def _own_memory(self, row: Any) -> Any:
+        """What is read after a run must not lie where the caller's arrays or parameters do."""
+        return self.rows.copy(row) if row is not None and row.base.kind in {"input", "state"} else row
 
     def _schedule(self, outputs: Sequence[Any]) -> list[Any]:
         roots = list(outputs)
@@ -315,6 +328,7 @@ class _Resolver:
         row = self.lowering.lower(node, args, note)
         if node.name and row.name is None:
             row.name = node.name
+        self.out.truth.setdefault(id(row), node._data)
         self.now[id(node)] = row
 
     after = "forward"
@@ -350,14 +364,14 @@ class _Resolver:
     def _optimise(self, event: Optimise) -> None:
         self.rows.phase = "update"
         optimizer = event.optimizer
-        states = iter(optimizer.state)
+        number = itertools.count()
         for group in optimizer.param_groups:
-            own = {id(p): next(states) for p in group["params"]}
+            own = {id(p): next(number) for p in group["params"]}
             for params in _by_dtype(group["params"]):
                 self._optimise_part(optimizer, group, params, own)
 
     def _optimise_part(
-        self, optimizer: Any, group: dict[str, Any], params: list[Any], own: dict[int, dict[str, Any]]
+        self, optimizer: Any, group: dict[str, Any], params: list[Any], own: dict[int, int]
     ) -> None:
         rows = self.rows
         # Runs of neighbours among the flat parameters that all have a gradient.
@@ -419,10 +433,10 @@ class _Resolver:
         for (key, attribute), row in list(self.out.state.items()):
             new: Any = self.now.get(key) if attribute == "data" else None
             if new is not None and new is not row:
-                self.out.stores.append((row, new))
+                self.out.stores.append((row, new if new.base.kind == "update" else self._own_memory(new)))
         for key, node in self.out.objects.items():
             if node.time < self.trace.born and key in self.grad:
-                self.out.grads.append((node, self.grad[key]))
+                self.out.grads.append((node, self._own_memory(self.grad[key])))
 
 
 def _by_dtype(params: list[Any]) -> list[list[Any]]:

@@ -78,7 +78,9 @@ class Optimise:
 def user_line() -> str:
     """File and line of the nearest caller outside this package."""
     frame = sys._getframe(1)  # noqa: SLF001 - the traceback module would read source files
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgradx."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
+        "microgradx."
+    ):
         frame = frame.f_back
     return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
 
@@ -125,7 +127,10 @@ class Trace:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
     ) -> None:
         self._switch.__exit__(kind, error, where)
         for node, data, grad, time in self._saved.values():

@@ -227,7 +227,7 @@ class Optimizer:
         state = {
             i: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in _kept(own)}
             for i, own in enumerate(self.state)
-            if own
+            if _kept(own)
         }
         return {"state": state, "param_groups": groups}
 
