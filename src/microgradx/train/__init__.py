@@ -1,0 +1,37 @@
+"""Training: `fit` and what surrounds it.
+
+>>> import numpy as np
+>>> from microgradx import nn, train
+>>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+>>> model = nn.Sequential(nn.Linear(1, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
+>>> history = train.fit(model, (x, x**2), loss=nn.functional.mse_loss, epochs=3, rng=0)
+>>> len(history["loss"])
+3
+"""
+
+from microgradx.train.checkpoint import snapshot
+from microgradx.train.finder import RateTest, find_lr
+from microgradx.train.history import History
+from microgradx.train.loop import evaluate, fit, predict
+from microgradx.train.metrics import (
+    accuracy,
+    classes_of,
+    confusion_matrix,
+    precision_recall,
+    r2_score,
+)
+
+__all__ = [
+    "History",
+    "RateTest",
+    "accuracy",
+    "classes_of",
+    "confusion_matrix",
+    "evaluate",
+    "find_lr",
+    "fit",
+    "precision_recall",
+    "predict",
+    "r2_score",
+    "snapshot",
+]

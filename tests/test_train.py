@@ -1,0 +1,429 @@
+"""`train.fit` and what surrounds it: breaks, divergence, early stopping, measures."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from microgradx import Tensor, data, errors, manual_seed, nn, optim, train
+from microgradx.nn.functional import mse_loss
+
+X = np.sin(np.arange(120.0)).reshape(40, 3).astype("float32")
+Y = (X.sum(axis=1) > 0).astype(np.int64)
+
+
+def build(name="Adam", schedule=None):
+    """A small network with chance in it, and its optimiser."""
+    manual_seed(7)
+    model = nn.Sequential(
+        nn.Linear(3, 8, rng=1),
+        nn.BatchNorm1d(8),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(8, 2, rng=2),
+    )
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    optimizer = getattr(optim, name)(model.parameters(), lr=0.02, **options)
+    made = None if schedule is None else schedule(optimizer)
+    return model, optimizer, made
+
+
+def digest(model):
+    joined = b"".join(t.numpy().tobytes() for t in model.state_dict().values())
+    return hashlib.sha256(joined).hexdigest()
+
+
+def run(name="Adam", schedule=None, by="epoch", **options):
+    model, optimizer, made = build(name, schedule)
+    history = train.fit(
+        model,
+        (X, Y),
+        optimizer=optimizer,
+        schedule=made,
+        schedule_by=by,
+        epochs=3,
+        batch_size=8,
+        rng=0,
+        **options,
+    )
+    return model, history
+
+
+class Break(Exception):  # noqa: N818
+    """Stands for the power going off."""
+
+
+def cut_after(monkeypatch, steps):
+    """Let the training die in the step after so many."""
+    taken = [0]
+    step = optim.Optimizer.step
+
+    def counted(self, closure=None):
+        if taken[0] == steps:
+            raise Break
+        taken[0] += 1
+        return step(self, closure)
+
+    monkeypatch.setattr(optim.Optimizer, "step", counted)
+
+
+# ---- going on after a break --------------------------------------------------------------------
+SCHEDULES = {
+    "none": (None, "epoch"),
+    "step": (lambda o: optim.lr_scheduler.StepLR(o, 1, 0.5), "epoch"),
+    "cycle": (lambda o: optim.lr_scheduler.OneCycleLR(o, 0.05, total_steps=16), "batch"),
+    "plateau": (lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, patience=0), "epoch"),
+}
+
+
+PAIRS = [("SGD", "step"), ("Adam", "none"), ("Adam", "cycle"), ("RMSprop", "plateau")]
+
+
+@pytest.mark.parametrize(("name", "schedule"), PAIRS)
+def test_a_training_goes_on_to_the_same_bits_from_any_batch(name, schedule, tmp_path, monkeypatch):
+    made, by = SCHEDULES[schedule]
+    whole, history = run(name, made, by)
+    for cut in (0, 1, 4, 5, 7, 14):  # 3 epochs of 5 batches
+        path = tmp_path / f"{cut}.npz"
+        with monkeypatch.context() as patch:
+            cut_after(patch, cut)
+            with pytest.raises(Break):
+                run(name, made, by, checkpoint=path, checkpoint_every=1)
+        again, resumed = run(name, made, by, checkpoint=path, checkpoint_every=1, resume=True)
+        assert digest(again) == digest(whole), f"cut after step {cut}"
+        assert resumed["loss"] == history["loss"]
+
+
+def test_a_checkpoint_of_another_training_is_refused_and_changes_nothing(tmp_path):
+    path = tmp_path / "run.npz"
+    run("SGD", checkpoint=path)
+    model, optimizer, _ = build("Adam")
+    before = digest(model)
+    with pytest.raises(errors.CheckpointError, match="SGD"):
+        train.fit(model, (X, Y), optimizer=optimizer, checkpoint=path, resume=True)
+    assert digest(model) == before
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    run(checkpoint=path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(errors.CheckpointError):
+        run(checkpoint=path, resume=True)
+
+
+SCRIPT = """
+import sys, hashlib, numpy as np
+from microgradx import nn, optim, train
+x = np.random.default_rng(0).normal(size=(2000, 20)).astype("float32")
+y = (x[:, 0] > 0).astype(int)
+model = nn.Sequential(nn.Linear(20, 16, rng=1), nn.ReLU(), nn.Linear(16, 2, rng=2))
+print("ready", flush=True)
+train.fit(model, (x, y), optimizer=optim.Adam(model.parameters()), epochs=4, batch_size=20, rng=0,
+          checkpoint=sys.argv[1], checkpoint_every=1, resume=True)
+print(hashlib.sha256(b"".join(p.numpy().tobytes() for p in model.parameters())).hexdigest())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_kill_9_at_random_points_never_loses_a_training(tmp_path):
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+    def start(path):
+        return subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    whole = start(tmp_path / "whole.npz")
+    expected = whole.communicate(timeout=120)[0].split()[-1]
+    chance = random.Random(5)
+    path = tmp_path / "killed.npz"
+    for _ in range(20):
+        process = start(path)
+        assert process.stdout.readline() == "ready\n"
+        try:
+            process.wait(chance.uniform(0.0, 0.25))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+    final = start(path)
+    assert final.communicate(timeout=120)[0].split()[-1] == expected
+
+
+def test_ctrl_c_ends_after_a_whole_step_and_keeps_what_was_best(tmp_path):
+    path = tmp_path / "run.npz"
+    model, optimizer, _ = build()
+    taken = []
+
+    def interrupt(answers, labels):
+        taken.append(1)
+        if len(taken) == 13:
+            signal.raise_signal(signal.SIGINT)
+        return nn.functional.cross_entropy(answers, labels)
+
+    history = train.fit(
+        model,
+        (X, Y),
+        loss=interrupt,
+        optimizer=optimizer,
+        epochs=3,
+        batch_size=8,
+        rng=0,
+        checkpoint=path,
+    )
+    assert history.stopped == "interrupted"
+    assert len(history) == 2
+    again, _ = run(checkpoint=path, resume=True)
+    assert digest(again) == digest(run()[0])
+
+
+# ---- divergence --------------------------------------------------------------------------------
+def thermometer(lr, **options):
+    t_u = np.array([35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4], "float32")
+    t_c = np.array([0.5, 14, 15, 28, 11, 8, 3, -4, 6, 13, 21], "float32")
+    model = nn.Linear(1, 1)
+    model.load_state_dict({"weight": [[1.0]], "bias": [0.0]})
+    optimizer = optim.SGD(model.parameters(), lr=lr)
+    train.fit(
+        model,
+        (t_u[:, None], t_c[:, None]),
+        loss=mse_loss,
+        optimizer=optimizer,
+        batch_size=11,
+        epochs=50,
+        **options,
+    )
+    return model
+
+
+def test_an_explosion_names_the_rate_and_puts_the_weights_back():
+    model = nn.Linear(1, 1)
+    with pytest.raises(errors.DivergenceError) as caught:
+        model = thermometer(1e-2)
+    assert str(caught.value) == (
+        "fit: the loss grew from 1763.9 to 5.8025e+06 in epoch 2. "
+        "Lower the learning rate, which is 0.01, or scale the inputs."
+    )
+    assert caught.value.facts["history"]["loss"] == pytest.approx([1763.8845])
+    assert all(np.isfinite(p.numpy()).all() for p in model.parameters())
+
+
+def test_an_infinite_loss_names_the_first_operation():
+    expected = pytest.raises(
+        errors.DivergenceError, match="epoch 11, first in the operation square"
+    )
+    with np.errstate(over="ignore"), expected:
+        thermometer(1e-2, explosion=None)
+
+
+def test_bad_data_are_named_as_such():
+    x = X.copy()
+    x[3, 1] = np.nan
+    model = nn.Linear(3, 2)
+    before = digest(model)
+    with pytest.raises(
+        errors.DivergenceError, match="loss became nan in epoch 1, first in the data"
+    ):
+        train.fit(model, (x, Y), optimizer=optim.SGD(model.parameters()), batch_size=40)
+    assert digest(model) == before
+
+
+# ---- stopping ----------------------------------------------------------------------------------
+def test_patience_stops_and_gives_the_best_epochs_weights():
+    model = nn.Linear(1, 1, rng=0)
+    losses = iter([3.0, 2.0, 5.0, 6.0, 7.0])
+    weights = []
+
+    def remember(history):
+        weights.append(model.weight.item())
+
+    x = np.ones((4, 1), "float32")
+    history = train.fit(
+        model,
+        (x, x),
+        loss=mse_loss,
+        optimizer=optim.SGD(model.parameters(), lr=0.1),
+        epochs=9,
+        patience=3,
+        metrics={"wanted": lambda *_: next(losses)},
+        monitor="wanted",
+        callbacks=[remember],
+    )
+    assert (history.stopped, len(history), history.best_epoch) == ("patience", 5, 2)
+    assert model.weight.item() == weights[1] != weights[-1]
+
+
+def test_a_vanished_gradient_stops():
+    x = np.ones((4, 1))
+    model = nn.Linear(1, 1, dtype="float64")
+    optimizer = optim.SGD(model.parameters(), lr=0.25)
+    history = train.fit(
+        model, (x, x), loss=mse_loss, optimizer=optimizer, epochs=999, min_gradient=1e-9
+    )
+    assert history.stopped == "gradient"
+    assert len(history) < 99
+
+
+def test_a_callback_stops():
+    assert run(callbacks=[lambda h: len(h) == 2])[1].stopped == "callback"
+
+
+def test_a_part_of_the_data_is_set_apart_and_never_trained_on():
+    model, optimizer, _ = build()
+    seen = set()
+
+    def loss(answers, labels):
+        return nn.functional.cross_entropy(answers, labels)
+
+    forward = model.forward
+
+    def watch(x):
+        if model.training:
+            seen.update(row.tobytes() for row in np.asarray(x))
+        return forward(x)
+
+    model.__dict__["forward"] = watch
+    history = train.fit(
+        model,
+        (X, Y),
+        loss=loss,
+        optimizer=optimizer,
+        validation=0.25,
+        epochs=2,
+        batch_size=8,
+        rng=0,
+        metrics={"accuracy": train.accuracy},
+    )
+    assert len(seen) == 30
+    assert set(history) >= {"loss", "val_loss", "val_accuracy", "lr", "grad_norm", "update_ratio"}
+
+
+def test_a_progress_wrapper_sees_every_epoch():
+    seen = []
+
+    def wrapper(numbers):
+        for n in numbers:
+            seen.append(n)
+            yield n
+
+    run(progress=wrapper)
+    assert seen == [0, 1, 2]
+
+
+def test_clipping_bounds_the_update():
+    model = nn.Linear(1, 1)
+    before = model.weight.item()
+    x = np.full((4, 1), 100.0, "float32")
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    train.fit(model, (x, -x), loss=mse_loss, optimizer=optimizer, epochs=1, clip_norm=0.5)
+    assert abs(model.weight.item() - before) <= 0.5
+
+
+def test_a_penalty_shrinks_weights():
+    def norm(strength):
+        model, optimizer, _ = build()
+        train.fit(
+            model,
+            (X, Y),
+            optimizer=optimizer,
+            epochs=20,
+            rng=0,
+            penalty=lambda: strength * nn.l2_penalty([model[0].weight]),
+        )
+        return float((model[0].weight.numpy() ** 2).sum())
+
+    assert norm(1.0) < 0.5 * norm(0.0)
+
+
+def test_nothing_to_train_on_is_an_error():
+    model = nn.Linear(3, 2)
+    with pytest.raises(errors.ArgumentError, match="cannot be gone through again"):
+        train.fit(model, iter([]))
+    with pytest.raises(errors.ArgumentError, match="hold no batch"):
+        train.fit(model, [])
+
+
+# ---- finding a rate ----------------------------------------------------------------------------
+def test_the_rate_test_changes_nothing_and_finds_a_rate_that_works():
+    model, optimizer, _ = build()
+    before = digest(model)
+    found = train.find_lr(model, (X, Y), optimizer=optimizer, rng=0)
+    assert digest(model) == before
+    assert optimizer.param_groups[0]["lr"] == 0.02
+    assert 1e-4 < found.suggestion < 1
+    assert (np.diff(found.rates) > 0).all()
+
+
+def test_the_rate_test_stops_where_training_diverges():
+    x = np.linspace(-1, 1, 64)[:, None]
+    model = nn.Linear(1, 1, dtype="float64")
+    optimizer = optim.SGD(model.parameters())
+    found = train.find_lr(
+        model, (x, x), loss=mse_loss, optimizer=optimizer, high=1e6, batch_size=64
+    )
+    assert found.rates[-1] < 1e3
+
+
+# ---- measures ----------------------------------------------------------------------------------
+def test_measures_agree_with_counting_by_hand():
+    answers, labels = [2, 0, 2, 2, 0, 1], [2, 0, 0, 2, 0, 2]
+    assert train.accuracy(answers, labels) == pytest.approx(4 / 6)
+    assert train.confusion_matrix(answers, labels).tolist() == [[2, 0, 1], [0, 0, 0], [0, 1, 2]]
+    precision, recall, f1 = train.precision_recall(answers, labels)
+    assert precision == pytest.approx([1, 0, 2 / 3])
+    assert recall == pytest.approx([2 / 3, 0, 2 / 3])
+    assert f1 == pytest.approx([0.8, 0, 2 / 3])
+    assert train.r2_score([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]) == pytest.approx(0.5)
+
+
+def test_predict_and_evaluate_leave_the_mode_and_the_running_means_alone():
+    model, _, _ = build()
+    before = digest(model)
+    answers = train.predict(model, X, batch_size=7)
+    found = train.evaluate(model, (X, Y), metrics={"accuracy": train.accuracy}, batch_size=7)
+    assert answers.shape == (40, 2)
+    assert found["accuracy"] == train.accuracy(answers, Y)
+    assert model.training
+    assert digest(model) == before
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.quick
+def test_digits_are_learned():
+    digits = data.digits()
+    pictures = (digits.x_train, digits.x_test)
+    x, x_test = [a[::5].reshape(-1, 784).astype("float32") / 255 for a in pictures]
+    model = nn.Sequential(nn.Linear(784, 32, rng=0), nn.ReLU(), nn.Linear(32, 10, rng=1))
+    history = train.fit(
+        model,
+        (x, digits.y_train[::5]),
+        optimizer=optim.Adam(model.parameters(), lr=3e-3),
+        epochs=8,
+        validation=(x_test, digits.y_test[::5]),
+        metrics={"accuracy": train.accuracy},
+        rng=0,
+    )
+    assert max(history["val_accuracy"]) > 0.88
+
+
+def test_tensors_are_data_too():
+    model = nn.Linear(3, 2, rng=0)
+    twin = nn.Linear(3, 2, rng=0)
+    train.fit(model, (Tensor(X), Y), epochs=1, rng=0)
+    train.fit(twin, (X, Y), epochs=1, rng=0)
+    assert digest(model) == digest(twin)
