@@ -110,6 +110,44 @@ def clipped(x, low, high):
     )(x)
 
 
+def matrices(function):
+    """Apply a function of an mpmath matrix to each matrix of a stack."""
+
+    def reference(x):
+        stack = x.reshape(-1, *x.shape[-2:])
+        answers = [function(mp.matrix(m.tolist())) for m in stack]
+        if isinstance(answers[0], mp.matrix):
+            answers = [np.array(a.tolist(), object) for a in answers]
+            return np.array(answers, object).reshape(x.shape)
+        return np.array(answers, object).reshape(x.shape[:-2])
+
+    return reference
+
+
+def convolved(x, w, *, stride, padding, dilation, groups):
+    """The definition of a convolution, sum by sum."""
+    (top, bottom), (left, right) = (p if isinstance(p, tuple) else (p, p) for p in padding)
+    n, c, _, _ = x.shape
+    f, per, kh, kw = w.shape
+    padded = np.full(
+        (n, c, x.shape[2] + top + bottom, x.shape[3] + left + right), mp.mpf(0), object
+    )
+    padded[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
+    height = (padded.shape[2] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
+    width = (padded.shape[3] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
+    out = np.full((n, f, height, width), mp.mpf(0), object)
+    for b, k, i, j in np.ndindex(out.shape):
+        start = k // (f // groups) * per
+        patch = padded[
+            b,
+            start : start + per,
+            i * stride[0] : i * stride[0] + dilation[0] * (kh - 1) + 1 : dilation[0],
+            j * stride[1] : j * stride[1] + dilation[1] * (kw - 1) + 1 : dilation[1],
+        ]
+        out[b, k, i, j] = (patch * w[k]).sum()
+    return out
+
+
 EXACT = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
@@ -149,6 +187,34 @@ EXACT = {
     "minimum": np.frompyfunc(min, 2, 1),
     "clip": clipped,
     "where": each(lambda c, x, y: x if c else y),
+    "exp2": unary(lambda x: mp.mpf(2) ** x),
+    "log2": unary(lambda x: mp.log(x, 2)),
+    "log10": unary(mp.log10),
+    "cbrt": unary(lambda x: mp.sign(x) * mp.cbrt(abs(x))),
+    "reciprocal": unary(lambda x: 1 / x),
+    "deg2rad": unary(lambda x: x * mp.pi / 180),
+    "rad2deg": unary(lambda x: x * 180 / mp.pi),
+    "hypot": each(lambda x, y: mp.sqrt(x * x + y * y)),
+    "atan2": each(lambda y, x: mp.atan2(y, x)),
+    "logaddexp": each(lambda x, y: mp.log(mp.exp(x) + mp.exp(y))),
+    "logaddexp2": each(lambda x, y: mp.log(mp.mpf(2) ** x + mp.mpf(2) ** y, 2)),
+    "sinc": lambda x, *, order: unary(lambda v: mp.diff(mp.sincpi, v, order))(x),
+    "mod": each(lambda x, y: x - y * mp.floor(x / y)),
+    "fmod": each(lambda x, y: x - y * mp.sign(x / y) * mp.floor(abs(x / y))),
+    "copysign": each(lambda x, y: abs(x) * (1 if y >= 0 else -1)),
+    "flip": lambda x, *, axis: np.flip(x, axis),
+    "tril": lambda x, *, k: np.where(np.tril(np.ones(x.shape, bool), k), x, mp.mpf(0)),
+    "triu": lambda x, *, k: np.where(np.triu(np.ones(x.shape, bool), k), x, mp.mpf(0)),
+    "inv": matrices(lambda a: a**-1),
+    "det": matrices(mp.det),
+    "logabsdet": matrices(lambda a: mp.log(abs(mp.det(a)))),
+    "cholesky": lambda x: matrices(mp.cholesky)((x + np.swapaxes(x, -1, -2)) / 2),
+    "solve": lambda a, b: product(matrices(lambda m: m**-1)(a), b),
+    "conv2d": convolved,
+    "fmax": np.frompyfunc(max, 2, 1),
+    "fmin": np.frompyfunc(min, 2, 1),
+    "erf": unary(mp.erf),
+    "erfc": unary(mp.erfc),
     "total": lambda *xs: sum(xs[1:], xs[0]),
     "dot": dotted,
     "sum": reduced(mp.fsum),
@@ -175,7 +241,15 @@ EXACT = {
     "concatenate": lambda *xs, axis, **_: np.concatenate(xs, axis=axis),
     "stack": lambda *xs, axis, **_: np.stack(xs, axis=axis),
 }
-DIFFERENTIABLE = sorted(name for name, op in PRIMITIVES.items() if op.differentiable)
+# Adjoints and factorisations: the laws tie them to the rows above, and their own tests to NumPy's
+# answers and to the equations that define them.
+ELSEWHERE = {
+    "conv2d_input", "conv2d_weight", "unfold", "fold", "max_pool", "unpool", "repool", "sum_pool",
+    "sum_unpool", "einsum", "cofactor", "eigh", "svd", "qr", "pinv", "set_at", "last_wins",
+}  # fmt: skip
+DIFFERENTIABLE = sorted(
+    name for name, op in PRIMITIVES.items() if op.differentiable and name not in ELSEWHERE
+)
 
 # Where the answer is a small difference of large terms, rounding is relative to the terms.
 CANCELS = {
@@ -285,7 +359,7 @@ def test_gradients_agree_with_50_digits(name):
             z.backward(v)
             inputs = [lifted(x) for x in call.inputs]
             for i, x in enumerate(leaves):
-                if not isinstance(x, Tensor):
+                if not isinstance(x, Tensor) or (call.op.vjps and call.op.vjps[i] is None):
                     continue
                 truth = exact_gradient(EXACT[name], call, inputs, i, lifted(v))
                 assert x.grad.shape == truth.shape
