@@ -254,7 +254,7 @@ DIFFERENTIABLE = sorted(
 # Where the answer is a small difference of large terms, rounding is relative to the terms.
 CANCELS = {
     "add", "sub", "total", "dot", "sum", "unbroadcast", "matmul", "linear", "put", "cumsum",
-    "log_softmax", "softmax_nll", "logsumexp", "sin", "cos", "tan",
+    "log_softmax", "softmax_nll", "logsumexp", "sin", "cos", "tan", "sinc",
 }  # fmt: skip
 
 
