@@ -1,7 +1,27 @@
-"""Data sets and mini-batches: real handwritten digits, IDX files, batches in random order."""
+"""Data sets, mini-batches and preparation: real handwritten digits, shapes, IDX files, scaling."""
 
 from microgradx.data.handwritten import Digits, digits, digits_source, mnist
 from microgradx.data.idx import read_idx
 from microgradx.data.minibatch import Batches
+from microgradx.data.shapes import blobs, circles, moons, spirals, thermometer, zigzag
+from microgradx.data.transforms import Normalise, Standardise, Whiten, one_hot, split
 
-__all__ = ["Batches", "Digits", "digits", "digits_source", "mnist", "read_idx"]
+__all__ = [
+    "Batches",
+    "Digits",
+    "Normalise",
+    "Standardise",
+    "Whiten",
+    "blobs",
+    "circles",
+    "digits",
+    "digits_source",
+    "mnist",
+    "moons",
+    "one_hot",
+    "read_idx",
+    "spirals",
+    "split",
+    "thermometer",
+    "zigzag",
+]

@@ -12,6 +12,14 @@
 from microgradx.train.checkpoint import snapshot
 from microgradx.train.finder import RateTest, find_lr
 from microgradx.train.history import History
+from microgradx.train.linear import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    SoftmaxRegression,
+)
 from microgradx.train.loop import evaluate, fit, predict
 from microgradx.train.metrics import (
     accuracy,
@@ -22,8 +30,14 @@ from microgradx.train.metrics import (
 )
 
 __all__ = [
+    "ElasticNet",
     "History",
+    "Lasso",
+    "LinearRegression",
+    "LogisticRegression",
     "RateTest",
+    "Ridge",
+    "SoftmaxRegression",
     "accuracy",
     "classes_of",
     "confusion_matrix",
