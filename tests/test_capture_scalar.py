@@ -132,11 +132,13 @@ def close(a, b, bound=1e-11):
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 10**6), size=st.integers(1, 60))
-def test_replay_equals_eager_on_random_programs(seed, size):
+@given(seed=st.integers(0, 10**6), size=st.integers(1, 60), vectorize=st.booleans())
+def test_replay_equals_eager_on_random_programs(seed, size, vectorize):
     program = Program(seed, size)
     eager, captured = program.parameters(), program.parameters()
-    step = mg.capture(lambda xs: train(program, captured, [Value(x) for x in xs]))
+    step = mg.capture(
+        lambda xs: train(program, captured, [Value(x) for x in xs]), vectorize=vectorize
+    )
     draw = random.Random(seed + 1)
     for _ in range(3):
         xs = [draw.uniform(-1, 1) for _ in range(program.inputs)]
@@ -522,7 +524,7 @@ def test_the_source_trains_to_the_same_numbers_with_numpy_alone(tmp_path):
 
 def test_the_listing_names_rules_and_memory():
     w = Value(2.0, name="w")
-    step = mg.capture(lambda x: [z := (w * x).tanh(), z.backward()][0])
+    step = mg.capture(lambda x: [z := (w * x).tanh(), z.backward()][0], vectorize=True)
     step(1.0)
     text = repr(step.program)
     assert "tanh: g * (1 - z * z)" in text
@@ -601,11 +603,16 @@ def test_assigning_to_an_argument_is_refused():
         mg.capture(step)(Value(1.0))
 
 
+@pytest.mark.parametrize("vectorize", [True, False])
 @pytest.mark.parametrize("seed", range(8))
-def test_check_finds_nothing_wrong_with_random_programs(seed):
+def test_check_finds_nothing_wrong_with_random_programs(seed, vectorize):
     program = Program(seed, 40)
     parameters = program.parameters()
-    step = mg.capture(lambda xs: train(program, parameters, [Value(x) for x in xs]), check=True)
+    step = mg.capture(
+        lambda xs: train(program, parameters, [Value(x) for x in xs]),
+        check=True,
+        vectorize=vectorize,
+    )
     for k in range(3):
         step([0.1 * k, 0.5, -0.3])
 
@@ -619,7 +626,7 @@ def test_check_names_the_first_instruction_that_differs():
         loss.backward()
         return loss
 
-    captured = mg.capture(step, check=True)
+    captured = mg.capture(step, check=True, vectorize=True)
     captured(0.5)
     program = captured.program
     k = next(k for k, i in enumerate(program.instructions) if i.function == "tanh")
@@ -645,3 +652,104 @@ def test_check_notices_another_graph():
     box[0] = 3
     with pytest.raises(CaptureError, match="another graph: 6 operations instead of 4"):
         captured(1.0)
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand])
+def test_random_numbers_that_would_be_frozen_are_refused(draw):
+    with pytest.raises(CaptureError, match="global random stream"):
+        mg.capture(lambda x: x * float(draw()))(1.0)
+
+
+# ---- programs of plain floats ----------------------------------------------------------------------
+def test_narrow_steps_become_plain_python():
+    w = Value(0.5, name="w")
+
+    @mg.capture
+    def step(x):
+        loss = (w * x).tanh() ** 2
+        loss.name = "loss"
+        w.grad = 0.0
+        loss.backward()
+        w.data -= 0.1 * w.grad
+        return loss
+
+    step(2.0)
+    text = repr(step.program)
+    assert "loss = " in text
+    assert "# tanh: g * (1 - z * z)" in text
+    assert "d_w " in text
+    assert step.program.instructions == []
+
+
+def test_wide_steps_become_numpy_calls():
+    ws = [Value(0.1 * k) for k in range(50)]
+    step = mg.capture(lambda xs: sum((w * x).tanh() for w, x in zip(ws, xs, strict=True)))
+    step([1.0] * 50)
+    assert {i.function for i in step.program.instructions} == {"multiply", "tanh", "add.reduce"}
+
+
+@pytest.mark.parametrize("vectorize", [True, False])
+def test_infinities_and_nans_where_python_would_raise(vectorize):
+    def formulas(x, y):
+        v = Value(x)
+        z = [v / y, mg.log(v), mg.exp(v * 1000.0), mg.sqrt(v), v**-1.0, v / y * 0.0]
+        return [a.data for a in z]
+
+    step = mg.capture(formulas, vectorize=vectorize)
+    for x, y in ((1.0, 2.0), (0.0, 0.0), (-1.0, 0.0), (2.0, 0.0), (1.0, 2.0)):
+        assert all(close(a, b) for a, b in zip(formulas(x, y), step(x, y), strict=True)), (x, y)
+
+
+def test_a_run_that_raises_midway_is_run_again_from_the_same_state():
+    w = Value(1.0)
+
+    def step(x):
+        loss = w / x
+        w.grad = 0.0
+        loss.backward()
+        w.data = w.data + x
+        return loss.data
+
+    captured = mg.capture(step, vectorize=False)
+    captured(1.0)
+    assert captured(0.0) == math.inf
+    assert captured(2.0) == 1.0
+    assert w.data == 4.0
+    assert w.grad == 0.5
+
+
+def test_a_program_of_floats_survives_pickling():
+    w = Value(0.5)
+
+    @mg.capture
+    def step(x):
+        w.data = (w.data * x + 1.0) / 2
+        return w.data * 1.0
+
+    step(2.0)
+    copy = pickle.loads(pickle.dumps(step.program))
+    for x in (1.0, 3.0, 0.0):
+        assert copy.run(x)[0][0] == step(x)
+
+
+@pytest.mark.parametrize("vectorize", [True, False])
+def test_both_forms_write_sources_that_run(vectorize):
+    a, b = Value(0.7, name="a"), Value(-1.2, name="b")
+
+    def train(xs, y):
+        z = mg.relu(a * xs[0] + b) + mg.sigmoid(xs[1] / a) * mg.maximum(a, b) + xs[2] ** a
+        loss = (z - y) ** 2
+        a.grad = b.grad = 0.0
+        loss.backward()
+        for p in (a, b):
+            p.data -= 0.01 * p.grad
+        return loss
+
+    step = mg.capture(train, vectorize=vectorize)
+    step([1.0, 2.0, 3.0], 0.5)
+    namespace = {}
+    exec(step.program.source(), namespace)
+    written = namespace["build"](step.program.initial_state())
+    for k in range(4):
+        xs = [1.0 + k, 2.0 - k, 3.0]
+        assert written(xs, 0.5)[0][0] == step(xs, 0.5).data

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.capture import instructing
-from microgradx.capture.columns import CONSTANT
+from microgradx.capture.columns import CONSTANT, OPERATION
 from microgradx.capture.program import Instruction, Program, View, contiguous
 from microgradx.capture.scalar_backward import Backward
+from microgradx.capture.scalar_floats import plan_floats, worth_floats
 from microgradx.capture.scalar_graph import Group, groups
 from microgradx.capture.scalar_memory import Memory
 
@@ -38,7 +39,8 @@ class Planned:
     program : Program
         What runs.
     position : ndarray
-        Position in buffer ``v`` of each node; -1 where a node was fused away.
+        Position in buffer ``v`` of each node; -1 where a node was fused away. None for a program
+        of floats.
     cotangents : list of ndarray
         For each call of backward, the position of each node's cotangent.
     """
@@ -47,7 +49,14 @@ class Planned:
         self.program, self.position, self.cotangents = program, position, cotangents
 
 
-def plan(c: Columns, name: str = "step", *, chains: bool = True, products: bool = True) -> Planned:
+def plan(
+    c: Columns,
+    name: str = "step",
+    *,
+    chains: bool = True,
+    products: bool = True,
+    vectorize: bool | None = True,
+) -> Planned:
     """Plan a traced step of scalars.
 
     Parameters
@@ -58,13 +67,21 @@ def plan(c: Columns, name: str = "step", *, chains: bool = True, products: bool 
         The step's name, for listings.
     chains, products : bool
         Fuse chains of additions; recognise matrix products.
+    vectorize : bool or None
+        False writes plain Python floats instead; None chooses by the width of the groups.
 
     Returns
     -------
     Planned
         The program; outputs and finals are one vector each, ``"outputs"`` and ``"finals"``.
     """
-    return _Planner(c, chains=chains, products=products).run(name)
+    if vectorize is False:
+        return Planned(plan_floats(c, name), None, [])
+    planner = _Planner(c, chains=chains, products=products)
+    operations = int((c.kind == OPERATION).sum())
+    if vectorize is None and worth_floats(operations, len(planner.groups)):
+        return Planned(plan_floats(c, name), None, [])
+    return planner.run(name)
 
 
 class _Planner:

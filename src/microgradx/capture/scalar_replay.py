@@ -38,6 +38,8 @@ class ScalarReplay:
         Shared by all programs of one captured function.
     products : bool
         Whether to recognise matrix products.
+    vectorize : bool or None
+        Whether to use NumPy calls or plain floats; None chooses.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class ScalarReplay:
         link: Link,
         *,
         products: bool = True,
+        vectorize: bool | None = None,
     ) -> None:
         self.resolved = resolve(trace, arguments, outputs)
         columns = self.resolved.columns
-        self.planned = plan(columns, name, products=products)
+        self.planned = plan(columns, name, products=products, vectorize=vectorize)
         self.program = self.planned.program
         written = [node in columns.writes for node in columns.state]
         self.share = Share(self.program, self.resolved.state, written, self.resolved.finals)

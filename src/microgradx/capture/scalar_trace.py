@@ -124,6 +124,8 @@ class _Resolver:
                 if not plain:
                     self.lent.append((k, node))
                     self.objects[id(node)] = node
+            if not argument.shape:
+                self.names[first] = argument.name
             self.inputs.append((argument.name, argument.shape, first))
 
     # ---- entries ----

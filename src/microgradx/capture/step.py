@@ -47,10 +47,12 @@ class Captured(Generic[P, T]):
         cache: int = 16,
         threads: int | None = None,
         products: bool = True,
+        vectorize: bool | None = None,
     ) -> None:
         functools.update_wrapper(self, step)
         self._step = step
         self._values, self._check, self._threads, self._products = values, check, threads, products
+        self._vectorize = vectorize
         self._cache = cache
         self._plans: OrderedDict[Any, tuple[Any, Callable[[Iterator[Any]], Any]]] = OrderedDict()
         self._link = Link()
@@ -128,7 +130,10 @@ class Captured(Generic[P, T]):
             from microgradx.capture.tensor import TensorReplay  # noqa: PLC0415 - scalars need none of it
 
             return TensorReplay(trace, arguments, outputs, name, threads=self._threads)
-        return ScalarReplay(trace, arguments, outputs, name, self._link, products=self._products)
+        return ScalarReplay(
+            trace, arguments, outputs, name, self._link,
+            products=self._products, vectorize=self._vectorize,
+        )  # fmt: skip
 
     @property
     def programs(self) -> list[Program]:
@@ -205,6 +210,7 @@ def capture(
     cache: int = ...,
     threads: int | None = ...,
     products: bool = ...,
+    vectorize: bool | None = ...,
 ) -> Captured[P, T]: ...
 @overload
 def capture(
@@ -214,6 +220,7 @@ def capture(
     cache: int = ...,
     threads: int | None = ...,
     products: bool = ...,
+    vectorize: bool | None = ...,
 ) -> Callable[[Callable[P, T]], Captured[P, T]]: ...
 
 
@@ -236,6 +243,10 @@ def capture(step: Any = None, /, **options: Any) -> Any:
         BLAS threads during a replay; by default 1 for small steps.
     products : bool, optional
         Recognise matrix products among Values; False keeps the step's own order of summation.
+    vectorize : bool, optional
+        Gather Values into NumPy calls (True), or write the step as plain Python floats (False),
+        which is faster where few numbers can be computed at the same time; by default whichever
+        suits the step.
 
     Returns
     -------

@@ -7,6 +7,7 @@ whatever would tie the program to the numbers of this one run.
 
 from __future__ import annotations
 
+import random
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,12 @@ def user_line() -> str:
     return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
 
 
+def _dice() -> tuple[Any, ...]:
+    """Where the global random streams stand, which a program cannot draw from."""
+    kind, keys, position, *rest = np.random.get_state()  # noqa: NPY002 - the global one is meant
+    return random.getstate(), kind, bytes(keys), position, rest
+
+
 class TracedArray(np.ndarray[Any, Any]):
     """Raw numbers of a traced Tensor: arrays computed from them outside operations are known."""
 
@@ -124,6 +131,7 @@ class Trace:
     def __enter__(self) -> Trace:  # noqa: PYI034 - not made to be subclassed
         self.born = tick()
         self._switch.__enter__()
+        self._dice = _dice()
         return self
 
     def __exit__(
@@ -137,6 +145,13 @@ class Trace:
             node._data, node._grad, node.time = data, grad, time
         for generator, state in self._streams.values():
             generator.bit_generator.state = state  # the replay draws the same numbers again
+        if kind is None and self._dice != _dice():
+            raise CaptureError(
+                "capture",
+                "the step drew numbers from Python's or NumPy's global random stream, "
+                "and a replay would repeat them",
+                "Draw them outside and pass them as arguments, or use mg.rand and mg.randn",
+            )
 
     # ---- what nodes report (see `modes.Mode.tape`) ----
     def read(self, node: Any) -> Any:
