@@ -122,7 +122,7 @@ def test_nan_and_infinity_are_marked():
     svg = draw(out, engine="built-in").svg
     assert "nan" in " ".join(texts(svg))
     assert 'class="box root bad"' in svg
-    assert "warn-f" in draw(out, style="card", engine="built-in").svg
+    assert 'class="wf"' in draw(out, style="card", engine="built-in").svg
 
 
 def test_untracked_tensors_say_that_no_gradient_is_required():

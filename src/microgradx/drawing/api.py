@@ -12,7 +12,7 @@ from microgradx.drawing.cells import Look
 from microgradx.drawing.circuit import circuit
 from microgradx.drawing.formulas import local_formula
 from microgradx.drawing.lanes import lanes
-from microgradx.drawing.modules import collapsed
+from microgradx.drawing.modules import HIDDEN, collapsed
 from microgradx.drawing.names import caller_frame, names_in, names_of_arrays, variables_of
 from microgradx.drawing.picture import Drawing
 from microgradx.drawing.snapshot import Snapshot, take
@@ -320,7 +320,10 @@ def _modules(
         if lines:
             paths = grouping.by_lines(snapshot, lines)
             if len({path for path in paths if path}) + paths.count(()) <= most:
-                return collapsed(snapshot, paths, look, depth=depth or 1, opened=names, notes=notes)
+                kinds = {path: path[-1].partition(HIDDEN)[2] for path in set(paths) if path}
+                return collapsed(
+                    snapshot, paths, look, depth=depth or 1, opened=names, notes=notes, kinds=kinds
+                )
     paths = grouping.by_levels(snapshot, min(most, _MODULE_BOXES))
     return collapsed(snapshot, paths, look, depth=depth or 1, opened=names, notes=notes)
 

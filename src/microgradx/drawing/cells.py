@@ -116,9 +116,9 @@ def link_label(link: Link, consumer: Record, look: Look) -> Label:
 def link_title(link: Link, snapshot: Snapshot, look: Look) -> str:
     """What the pointer reads on a wire."""
     x, z = snapshot.nodes[link.producer], snapshot.nodes[link.consumer]
-    text = f"{x.name} → {z.name}, operand {link.slot + 1}"
+    text = f"{x.name} → {z.name}"
     if link.local is not None:
-        text += f": ∂{z.name}/∂{x.name} = {link.formula or look.number(link.local)}"
+        text = f"∂{z.name}/∂{x.name} = {link.formula or look.number(link.local)}"
         if link.formula and link.formula != look.number(link.local):
             text += f" = {look.number(link.local)}"
     elif link.formula:
@@ -182,11 +182,11 @@ def legend(snapshot: Snapshot, look: Look, *, place: str) -> tuple[Text, ...]:
     below = {"circuit": "gradient below"}.get(place, "grad: backward")
     runs = [Text(above, "forward", 11)] if look.values else []
     if look.grads and snapshot.nodes:
-        runs.append(Text(("   " if runs else "") + below, "backward", 11, italic=True))
+        runs.append(Text(("\u00a0\u00a0 " if runs else "") + below, "backward", 11, italic=True))
         if not snapshot.has_backward:
-            runs.append(Text("   —: no backward pass yet", "mute", 11))
+            runs.append(Text("\u00a0\u00a0 —: no backward pass yet", "mute", 11))
     if look.local and not snapshot.has_arrays:
-        runs.append(Text("   ∂: local derivative", "local", 11))
+        runs.append(Text("\u00a0\u00a0 ∂: local derivative", "local", 11))
     return tuple(runs)
 
 

@@ -125,7 +125,7 @@ def why(x: Any, out: Any = None, *, names: Mapping[str, Any] | str | None = "aut
     if size > _HUGE:
         return Diagnosis(own, "huge", tuple(_growth(x, order, passes, called)))
     text = f"its gradient is {_shown(held)}: finite, not zero and not huge"
-    return Diagnosis(own, "usual", (text,))
+    return Diagnosis(own, "usual", (text, *(f"but {reason}" for reason in broken)))
 
 
 def _own_name(x: Any, variables: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from microgradx.drawing.modules import HIDDEN
 from microgradx.drawing.watching import line_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["by_levels", "by_lines", "by_modules", "levels", "lines_of"]
 
-_NAMED_LEAVES_SHOWN = 24
+_NAMED_LEAVES_SHOWN = 12
 _MOST_RUNS = 16
 
 
@@ -49,7 +50,7 @@ def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
     kinds = {(level[r.index], r.sign) for r in snapshot.nodes if r.kind == "op"}
     in_runs = len(kinds) > most
     if not in_runs:
-        names = [f"{r.sign}#{level[r.index]}" for r in snapshot.nodes]
+        names = [f"{r.sign}{HIDDEN}{level[r.index]}" for r in snapshot.nodes]
     else:
         highest = max(level) + 1
         runs = max(most // 2, 1)
@@ -70,7 +71,7 @@ def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
             paths[r.index] = ()
         elif r.kind != "op":
             user = users.get(r.index, "")
-            paths[r.index] = (user if in_runs else f"leaves#{user}",)
+            paths[r.index] = (user if in_runs else f"leaves{HIDDEN}{user}",)
     return _without_lonely(paths)
 
 
@@ -81,13 +82,14 @@ def by_lines(snapshot: Snapshot, lines: Mapping[int, str]) -> list[Path]:
     for link in snapshot.links:
         users.setdefault(link.producer, lines.get(snapshot.nodes[link.consumer].time, ""))
     roots = set(snapshot.roots)
+    named = sum(r.named for r in snapshot.nodes if r.kind != "op")
     for r in snapshot.nodes:
         line = lines.get(r.time, "")
         if r.index in roots:
             paths.append(())
         elif r.kind == "op":
             paths.append((line,) if line else ())
-        elif r.named or not users.get(r.index):
+        elif (r.named and named <= _NAMED_LEAVES_SHOWN) or not users.get(r.index):
             paths.append(())
         else:
             paths.append((users[r.index],))
@@ -192,7 +194,7 @@ def _split_gaps(paths: list[Path], ops: list[Record]) -> None:
         if len(gap) > _FEW:
             ends = i == len(gaps) - 1 and gap[-1] is ops[-1]
             for r in gap:
-                paths[r.index] = ("loss" if ends else f"between modules#{i}",)
+                paths[r.index] = ("loss" if ends else f"between modules{HIDDEN}{i}",)
 
 
 _FEW = 3
@@ -210,5 +212,5 @@ def lines_of(snapshot: Snapshot) -> dict[int, str]:
     for record in snapshot.nodes:
         line = line_of(record.time) if record.kind == "op" else None
         if line is not None:
-            found[record.time] = f"{line}: {line.text}" if line.text else str(line)
+            found[record.time] = f"{line.text or line.path}{HIDDEN}{line}"
     return found

@@ -74,8 +74,8 @@ def lanes(snapshot: Snapshot, look: Look) -> Scene:
         notes=notes,
         legend=(
             Text("blue: forward values", "forward", 11),
-            Text("   orange, dashed: cotangents flowing back", "backward", 11, italic=True),
-            Text("   × on an edge: local derivative   Σ: contributions add", "local", 11),
+            Text("\u00a0\u00a0 orange, dashed: cotangents flowing back", "backward", 11, italic=True),
+            Text("\u00a0\u00a0 × on an edge: local derivative\u00a0\u00a0 Σ: contributions add", "local", 11),
         ),
     )
 

@@ -29,6 +29,7 @@ __all__ = ["layered", "outlines"]
 
 MARGIN = 14.0
 ARROW = 8.0
+_FLAT = 0.8
 _GAP_BOX, _GAP_LINE = 16.0, 9.0
 _ITEMS_FOR_FULL_EFFORT = 4_000
 _ITEMS_FOR_EXCHANGE = 1_500
@@ -494,7 +495,13 @@ def _route(
         if abs(tip[0] - before) < ARROW:
             # The last straight piece is too short for the arrow: let the curve end at its base.
             del stops[-2]
-    stops = [p for i, p in enumerate(stops) if not i or p != stops[i - 1]]
+    for i in range(1, len(stops)):
+        # A step of less than a pixel is no bend.
+        if abs(stops[i][1] - stops[i - 1][1]) < _FLAT:
+            stops[i] = (stops[i][0], stops[i - 1][1])
+    if abs(tip[1] - stops[-1][1]) < _FLAT:
+        tip = (tip[0], stops[-1][1])
+    stops = [p for i, p in enumerate(stops) if not i or abs(p[0] - stops[i - 1][0]) > 0.05]
     slopes = [_slope(stops, i) for i in range(len(stops))]
     points = [stops[0]]
     for (a0, b0), (a1, b1), m0, m1 in zip(stops, stops[1:], slopes, slopes[1:], strict=False):

@@ -348,7 +348,7 @@ def find_root(where: str, x: Any, out: Any, variables: Mapping[str, Any]) -> Any
         return out
     best, size = None, 0
     for thing in variables.values():
-        if isinstance(thing, Node) and (thing.op is not None or thing is x):
+        if isinstance(thing, Node) and thing.op is not None:
             reached = ancestors([thing])
             if id(x) in reached and (
                 len(reached), _is_seed(thing)) > (size, _is_seed(best)):  # fmt: skip

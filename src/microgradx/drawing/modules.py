@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from microgradx.drawing.snapshot import Record, Snapshot
 
-__all__ = ["Path", "collapsed"]
+__all__ = ["HIDDEN", "Path", "collapsed"]
 
 Path = tuple[str, ...]
+HIDDEN = "\x1f"
+"""What follows it in a part of a path tells groups of one title apart, and is not shown."""
 _KINDS_SHOWN = 3
 _OUTPUTS_SHOWN = 3
 
@@ -153,7 +155,7 @@ def _closed_box(key: str, group: _Group, look: Look, kinds: Mapping[Path, str]) 
     ops = [record for record in group.members if record.kind == "op"]
     leaves = [record for record in group.members if record.kind in ("leaf", "param")]
     constants = len(group.members) - len(ops) - len(leaves)
-    name = clean(shorten(group.path[-1].partition("#")[0] or "ops", 34))
+    name = clean(shorten(group.path[-1].partition(HIDDEN)[0] or "ops", 40))
     counted = []
     if ops:
         signs = Counter(record.sign for record in ops).most_common()
@@ -245,7 +247,7 @@ def _regions(
 
     def build(path: Path) -> Region:
         inner = tuple(build(p) for p in tree if len(p) == len(path) + 1 and p[: len(path)] == path)
-        title = ".".join(part.partition("#")[0] for part in path)
+        title = ".".join(part.partition(HIDDEN)[0] for part in path)
         return Region("r" + "_".join(map(_slug, path)), clean(title), tuple(tree[path]), inner)
 
     return tuple(build(path) for path in tree if len(path) == 1)

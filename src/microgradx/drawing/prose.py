@@ -109,10 +109,8 @@ def scene_table(scene: Scene) -> str:
         feeds.setdefault(wire.head, []).append(f"{_first(scene, wire.tail)}{times}")
     lines = []
     for box in scene.boxes:
-        said = " | ".join(
-            " ".join(run.text for cell in row for run in cell.runs if run.text.strip())
-            for row in box.rows
-        )
+        cells = (" ".join("".join(r.text for r in c.runs) for c in row) for row in box.rows)
+        said = " | ".join(cells)
         sources = feeds.get(box.key, [])
         lines.append(said + (f"  <- {', '.join(sources[:8])}" if sources else ""))
     return "\n".join([*lines, scene.summary, *scene.notes])

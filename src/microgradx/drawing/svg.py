@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from microgradx.drawing.metrics import clean, is_estimate
-from microgradx.drawing.scene import LINE_HEIGHT, Box, Cell, Placement, Route, Scene, Text, Wire
+from microgradx.drawing.scene import LINE_HEIGHT, SIZE, SMALL, Box, Cell, Placement, Route, Scene, Text, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,11 @@ FONT = "Helvetica,Arial,Liberation Sans,Arimo,Nimbus Sans,sans-serif"
 _ARROW = 8.0
 _CORNER = 4.0
 _SIDE = 14.0
+# Short class names: a drawing has hundreds of cells.
+_GROUNDS = {
+    "card": "cf", "forward": "ff", "backward": "bf", "leaf": "lf", "root": "rf", "module": "mf",
+    "region": "gf", "warn": "wf",
+}  # fmt: skip
 
 
 def svg(scene: Scene, placement: Placement, theme: Theme) -> str:
@@ -47,7 +52,7 @@ def svg(scene: Scene, placement: Placement, theme: Theme) -> str:
     body = list(_body(scene, placement))
     width, height = page_size(scene, placement)
     top = _head_height(scene)
-    uid = "mg" + hashlib.sha256("".join(body).encode()).hexdigest()[:8]
+    uid = "mg" + hashlib.sha256("".join(body).encode()).hexdigest()[:6]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" id="{uid}" class="mg" role="img" '
         f'aria-labelledby="{uid}-t {uid}-d" width="{_n(width)}" height="{_n(height)}" '
@@ -94,7 +99,8 @@ def stylesheet(theme: Theme, scope: str) -> str:
     shape = (
         f"{scope}{{font-family:{FONT};font-size:13px}}"
         f"{scope} path{{fill:none;stroke-width:1.4}}"
-        f"{scope} .b{{font-weight:bold}}{scope} .i{{font-style:italic}}"
+        f"{scope} .m{{text-anchor:middle}}{scope} .e{{text-anchor:end}}"
+        f"{scope} .s{{font-size:{SMALL:g}px}}{scope} .b{{font-weight:bold}}{scope} .i{{font-style:italic}}"
         f"{scope} .edge{{stroke-width:1.3}}{scope} .thick{{stroke-width:2.6}}"
         f"{scope} .wire.backward path{{stroke-dasharray:6 3}}"
         f"{scope} .wire path.tip{{stroke-dasharray:none}}"
@@ -110,7 +116,7 @@ def _colours(palette: Palette, scope: str) -> str:
     for name, colour in palette.text_roles().items():
         if name != "ink":
             rules.append(f"{scope} .{name[0]}t{{fill:{colour}}}")
-    rules += [f"{scope} .{name}-f{{fill:{colour}}}" for name, colour in palette.fills().items()]
+    rules += [f"{scope} .{_GROUNDS[name]}{{fill:{colour}}}" for name, colour in palette.fills().items()]
     rules += [
         f"{scope} .edge{{stroke:{palette.line};fill:none}}",
         f"{scope} .backward .edge{{stroke:{palette.backward}}}",
@@ -136,7 +142,7 @@ def _body(scene: Scene, placement: Placement) -> Iterable[str]:
         stack += region.inner
     for key, (x0, y0, x1, y1) in placement.regions.items():
         yield (
-            f'<g class="region" id="@{key}"><rect class="region-f" x="{_n(x0)}" y="{_n(y0)}" '
+            f'<g class="region" id="@{key}"><rect class="gf" x="{_n(x0)}" y="{_n(y0)}" '
             f'width="{_n(x1 - x0)}" height="{_n(y1 - y0)}" rx="9"/>'
             f'<rect class="edge" x="{_n(x0)}" y="{_n(y0)}" '
             f'width="{_n(x1 - x0)}" height="{_n(y1 - y0)}" rx="9"/>'
@@ -155,7 +161,7 @@ def _body(scene: Scene, placement: Placement) -> Iterable[str]:
 
 def _wire(wire: Wire, route: Route) -> str:
     points = route.points
-    course = f"M{_p(points[0])}C" + " ".join(map(_p, points[1:]))
+    course = _course(points)
     thick = ' class="thick"' if wire.count > 1 else ""
     # "wire" alone is the neutral colour; a role adds its own.
     role = "" if wire.role == "plain" else f" {wire.role}"
@@ -177,15 +183,27 @@ def _wire(wire: Wire, route: Route) -> str:
     return "".join(parts)
 
 
+def _course(points: tuple[tuple[float, float], ...]) -> str:
+    """A spline in path commands; level pieces are lines."""
+    course, before = f"M{_p(points[0])}", "M"
+    for i in range(1, len(points), 3):
+        piece = points[i : i + 3]
+        if all(_n(y) == _n(points[i - 1][1]) for _, y in piece):
+            course += f"H{_n(piece[2][0])}"
+            before = "H"
+        else:
+            course += (" " if before == "C" else "C") + " ".join(map(_p, piece))
+            before = "C"
+    return course
+
+
 def _arrow(points: tuple[tuple[float, float], ...], tip: tuple[float, float]) -> str:
     x0, y0 = points[-1]
     dx, dy = tip[0] - x0, tip[1] - y0
     length = (dx * dx + dy * dy) ** 0.5 or 1.0
     ux, uy = dx / length, dy / length
-    base = (tip[0] - ux * _ARROW, tip[1] - uy * _ARROW)
-    left = (base[0] - uy * 3.4, base[1] + ux * 3.4)
-    right = (base[0] + uy * 3.4, base[1] - ux * 3.4)
-    return f"M{_p(tip)}L{_p(left)}L{_p(right)}Z"
+    left = (-ux * _ARROW - uy * 3.4, -uy * _ARROW + ux * 3.4)
+    return f"M{_p(tip)}l{_p(left)} {_p((uy * 6.8, -ux * 6.8))}z"
 
 
 def _box(box: Box, x: float, y: float) -> str:
@@ -197,14 +215,14 @@ def _box(box: Box, x: float, y: float) -> str:
     thick = " thick" if box.role == "module" or box.warn else ""
     if box.shape == "circle":
         r = w / 2
-        parts.append(f'<circle class="card-f" cx="{_n(r)}" cy="{_n(r)}" r="{_n(r)}"/>')
+        parts.append(f'<circle class="cf" cx="{_n(r)}" cy="{_n(r)}" r="{_n(r)}"/>')
         parts.append(f'<circle class="edge{thick}" cx="{_n(r)}" cy="{_n(r)}" r="{_n(r)}"/>')
     elif box.shape == "wire":
         parts.append(f'<path class="edge thick" d="M0 {_n(h / 2)}H{_n(w)}"/>')
     else:
         corner = min(h / 2, 14.0) if box.shape == "pill" else _CORNER
         outline = f'width="{_n(w)}" height="{_n(h)}" rx="{_n(corner)}"'
-        ground = "module-f" if box.role == "constant" else "card-f"
+        ground = "mf" if box.role == "constant" else "cf"
         parts.append(f'<rect class="{ground}" {outline}/>')
     for (x0, y0, x1, y1), cell in _cells(box):
         parts.append(_cell(box, cell, x0, y0, x1, y1))
@@ -253,40 +271,44 @@ def _ground(box: Box, fill: str, x0: float, y0: float, x1: float, y1: float) -> 
     top, bottom = y0 <= 0, y1 >= box.height
     if box.shape == "circle" or not ((left or right) and (top or bottom)):
         return (
-            f'<rect class="{fill}-f" x="{_n(x0)}" y="{_n(y0)}" width="{_n(x1 - x0)}" '
+            f'<rect class="{_GROUNDS[fill]}" x="{_n(x0)}" y="{_n(y0)}" width="{_n(x1 - x0)}" '
             f'height="{_n(y1 - y0)}"/>'
         )
     # cut: radius at top left, top right, bottom right, bottom left
     r = min((y1 - y0) / 2, 14.0) if box.shape == "pill" else _CORNER
     tl, tr = r * (left and top), r * (right and top)
     br, bl = r * (right and bottom), r * (left and bottom)
-    return (
-        f'<path class="{fill}-f" d="M{_n(x0 + tl)} {_n(y0)}H{_n(x1 - tr)}q{_n(tr)} 0 {_n(tr)} '
-        f"{_n(tr)}V{_n(y1 - br)}q0 {_n(br)} {_n(-br)} {_n(br)}H{_n(x0 + bl)}q{_n(-bl)} 0 "
-        f'{_n(-bl)} {_n(-bl)}V{_n(y0 + tl)}q0 {_n(-tl)} {_n(tl)} {_n(-tl)}Z"/>'
-    )
+    d = f"M{_n(x0 + tl)} {_n(y0)}H{_n(x1 - tr)}"
+    d += f"q{_n(tr)} 0 {_n(tr)} {_n(tr)}" if tr else ""
+    d += f"V{_n(y1 - br)}" + (f"q0 {_n(br)} {_n(-br)} {_n(br)}" if br else "")
+    d += f"H{_n(x0 + bl)}" + (f"q{_n(-bl)} 0 {_n(-bl)} {_n(-bl)}" if bl else "")
+    d += f"V{_n(y0 + tl)}" + (f"q0 {_n(-tl)} {_n(tl)} {_n(-tl)}" if tl else "")
+    return f'<path class="{_GROUNDS[fill]}" d="{d}z"/>'
 
 
 def _line(runs: tuple[Text, ...], x: float, y: float, anchor: str, key: str = "") -> str:
     runs = tuple(replace(run, text=clean(run.text)) for run in runs)
     place = f'x="{_n(x)}" y="{_n(y)}"'
-    if anchor != "start":
-        place += f' text-anchor="{anchor}"'
-    if key:
+    if key == "grad":
         place += f' data-k="{key}"'
     if any(is_estimate(run.text) for run in runs):
         place += f' textLength="{_n(sum(r.width for r in runs))}" lengthAdjust="spacingAndGlyphs"'
     if len(runs) == 1:
-        return f"<text {place}{_look(runs[0])}>{_x(runs[0].text)}</text>"
-    inner = "".join(f"<tspan{_look(run)}>{_x(run.text)}</tspan>" for run in runs)
-    return f'<text {place} xml:space="preserve">{inner}</text>'
+        return f"<text {place}{_look(runs[0], anchor)}>{_x(runs[0].text)}</text>"
+    inner = "".join(
+        f"<tspan{look}>{_x(run.text)}</tspan>" if (look := _look(run)) else _x(run.text)
+        for run in runs
+    )
+    side = f' class="{anchor[0]}"' if anchor != "start" else ""
+    return f'<text {place}{side}>{inner}</text>'
 
 
-def _look(run: Text) -> str:
-    names = [] if run.role == "ink" else [f"{run.role[0]}t"]
-    names += ["b"] * run.bold + ["i"] * run.italic
+def _look(run: Text, anchor: str = "start") -> str:
+    names = [] if anchor == "start" else [anchor[0]]
+    names += [] if run.role == "ink" else [f"{run.role[0]}t"]
+    names += ["b"] * run.bold + ["i"] * run.italic + ["s"] * (run.size == SMALL)
     look = f' class="{" ".join(names)}"' if names else ""
-    return look + (f' font-size="{_n(run.size)}"' if run.size != 13 else "")
+    return look + ("" if run.size in (SIZE, SMALL) else f' font-size="{_n(run.size)}"')
 
 
 def _n(x: float) -> str:
