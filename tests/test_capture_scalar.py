@@ -1,5 +1,6 @@
 """Captured steps of Values: the same numbers as eager, as NumPy calls over slices."""
 
+import itertools
 import math
 import pickle
 import random
@@ -159,7 +160,7 @@ class Net:
         draw = random.Random(seed)
         self.layers = [
             [([Value(draw.uniform(-1, 1)) for _ in range(n)], Value(0.0)) for _ in range(m)]
-            for n, m in zip(sizes, sizes[1:], strict=False)
+            for n, m in itertools.pairwise(sizes)
         ]
 
     def parameters(self):
@@ -415,7 +416,7 @@ def test_state_swapped_in_one_step():
     [
         (lambda v: 1.0 if v > 0 else 2.0, "truth of a comparison"),
         (lambda v: 1.0 if v else 2.0, "truth"),
-        (lambda v: float(v), "Python value"),
+        (float, "Python value"),
         (lambda v: [1, 2, 3][int(v)], "Python value"),
         (lambda v: max(v, v * 2), "truth of a comparison"),
     ],
@@ -641,7 +642,7 @@ def test_check_notices_a_constant_that_moved():
     captured = mg.capture(lambda x: x * box[0], check=True)
     captured(1.0)
     box[0] = 0.25
-    with pytest.raises(CaptureError, match="a constant was 0.5 at capture and is 0.25 now"):
+    with pytest.raises(CaptureError, match=r"a constant was 0\.5 at capture and is 0\.25 now"):
         captured(1.0)
 
 
@@ -660,7 +661,7 @@ def test_random_numbers_that_would_be_frozen_are_refused(draw):
         mg.capture(lambda x: x * float(draw()))(1.0)
 
 
-# ---- programs of plain floats ----------------------------------------------------------------------
+# ---- programs of plain floats --------------------------------------------------------------------
 def test_narrow_steps_become_plain_python():
     w = Value(0.5, name="w")
 

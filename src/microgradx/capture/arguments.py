@@ -13,7 +13,7 @@ from microgradx.tensor import Tensor
 from microgradx.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from microgradx.capture.trace import Trace
 
@@ -49,14 +49,14 @@ class Argument:
     nodes: list[Any] = field(default_factory=list)
 
 
-def flatten(names: list[str], values: list[Any]) -> tuple[Signature, list[Any]]:
+def flatten(names: list[str], values: Sequence[Any]) -> tuple[Signature, list[Any]]:
     """Take arguments apart.
 
     Parameters
     ----------
     names : list of str
         The parameters' names.
-    values : list
+    values : sequence
         Their arguments.
 
     Returns

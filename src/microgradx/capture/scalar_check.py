@@ -153,7 +153,8 @@ def _check_results(program: Program, c: Columns, z: list[float]) -> None:
             k = int(np.argmax(np.abs(found - expected)))
             raise CaptureError(
                 program.name,
-                f"number {k} of its {key} differs from eager: {found[k]!r} instead of {expected[k]!r}",
+                f"number {k} of its {key} differs from eager: "
+                f"{found[k]!r} instead of {expected[k]!r}",
                 "Report this as a bug, with the step",
             )
 

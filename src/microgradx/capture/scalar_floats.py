@@ -154,7 +154,7 @@ def _rule(rule: Callable[..., Any]) -> Callable[..., Any]:
     return over({**names, "__builtins__": __builtins__}, rule)
 
 
-# ---- writing a step --------------------------------------------------------------------------------
+# ---- writing a step ------------------------------------------------------------------------------
 class Line(NamedTuple):
     """One assignment."""
 
@@ -371,7 +371,7 @@ def plan_floats(c: Columns, name: str) -> FloatProgram:
     )  # fmt: skip
 
 
-# ---- the program -----------------------------------------------------------------------------------
+# ---- the program ---------------------------------------------------------------------------------
 class FloatProgram(Program):
     """A captured step as one straight-line function of Python floats.
 
@@ -567,7 +567,7 @@ def _definitions(text: str) -> list[str]:
     """The text of the kernels that Python's math does not have."""
     lines: list[str] = []
     for name in floats.__all__:
-        if f"{name}(" in text and name not in {"ieee"}:
+        if f"{name}(" in text and name != "ieee":
             lines += [
                 "",
                 "",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from microgradx.capture.columns import OPERATION, Columns
+from microgradx.capture.columns import CONSTANT, OPERATION, Columns
 
 __all__ = ["Group", "groups"]
 
@@ -134,7 +134,7 @@ def fuse(c: Columns, epoch: Any, *, chains: bool = True) -> tuple[Fused, Any]:
     order = np.lexsort((when, owner))
     owner, term = owner[order], term[order]
     # 0 + t is t: builtin `sum` starts with 0.
-    zero = (c.kind[term] == 3) & (c.value[term] == 0.0)
+    zero = (c.kind[term] == CONSTANT) & (c.value[term] == 0.0)
     many = np.bincount(owner[~zero], minlength=n) >= 2
     kept = ~(zero & many[owner])
     owner, term = owner[kept], term[kept]
@@ -177,7 +177,7 @@ def _collect_chains(c: Columns, fused: Fused, owner: Any, term: Any, single: Any
 def _collect_primitives(c: Columns, fused: Fused) -> None:
     """The n-ary primitives `total` and `dot` are sums and dots already."""
     total, dot = _code(c, "total"), _code(c, "dot")
-    zero = (c.kind == 3) & (c.value == 0.0)
+    zero = (c.kind == CONSTANT) & (c.value == 0.0)
     for i in np.flatnonzero((c.code == total) | (c.code == dot)).tolist():
         terms = c.parent[c.start[i] : c.start[i + 1]].tolist()
         if c.code[i] == total:
@@ -211,10 +211,24 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
     """
     epoch = epochs(c)
     fused, gone = fuse(c, epoch, chains=chains)
+    table = _levels(c, fused, gone, epoch)
+    found: list[Group] = []
+    for key in sorted(table, key=lambda key: key[:3]):
+        nodes = np.array(table[key])
+        if key[2] not in {"sum", "dot"}:
+            found.append(_elementwise(c, fused, key, nodes))
+            continue
+        whole = _summed(fused, key, nodes)
+        found += matrix_products(whole) if products and key[2] == "dot" else [whole]
+    return found, epoch
+
+
+def _levels(c: Columns, fused: Fused, gone: Any, epoch: Any) -> dict[tuple[Any, ...], list[int]]:
+    """Nodes by epoch, level, operation and whatever else must be the same in one call."""
     level = [0] * c.size
     start, parent = c.start.tolist(), c.parent.tolist()
     eras = epoch.tolist()
-    constant = (c.kind == 3).tolist()
+    constant = (c.kind == CONSTANT).tolist()
     rows: list[tuple[int, list[int], tuple[Any, ...]]] = []
     for i in np.flatnonzero((c.kind == OPERATION) & ~gone).tolist():
         plain = fused.plain.get(i)
@@ -238,37 +252,33 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
     table: dict[tuple[Any, ...], list[int]] = {}
     for i, _, key in rows:
         table.setdefault((eras[i], level[i], *key), []).append(i)
-    primitives = {op.name: op for op in c.ops}
-    found: list[Group] = []
-    for key in sorted(table, key=lambda key: key[:3]):
-        era, depth, op, *rest = key
-        nodes = np.array(table[key])
-        if op in {"sum", "dot"}:
-            plain_ids = (
-                np.array([fused.plain[i] for i in table[key]], np.int64).reshape(len(nodes), -1).T
-            )
-            if op == "sum":
-                found.append(Group("sum", nodes, [plain_ids], era, depth))
-                continue
-            left_ids = np.array([fused.pairs[i][0] for i in table[key]]).T
-            right_ids = np.array([fused.pairs[i][1] for i in table[key]]).T
-            whole = Group("dot", nodes, [plain_ids, left_ids, right_ids], era, depth)
-            whole.plain_last = rest[2]
-            found += matrix_products(whole) if products else [whole]
-            continue
-        if op == "add":
-            read = np.array([fused.plain[i] for i in table[key]]).T
-        else:
-            index = c.start[nodes] + np.arange(c.start[nodes[0] + 1] - c.start[nodes[0]])[:, None]
-            read = c.parent[index]
-        group = Group(op, nodes, list(read), era, depth, primitive=primitives[op])
-        if op == "pow" and rest[0] is not None:
-            group.literal[1] = float(rest[0])
-        for i, ids in enumerate(read):
-            if ids[0] < 0:  # a bound that is None; its place is taken by the first input
-                group.literal[i], group.operands[i] = None, group.operands[0]
-        found.append(group)
-    return found, epoch
+    return table
+
+
+def _elementwise(c: Columns, fused: Fused, key: tuple[Any, ...], nodes: Ids) -> Group:
+    era, depth, op, exponent, *_ = key
+    if op == "add":
+        read = np.array([fused.plain[i] for i in nodes.tolist()]).T
+    else:
+        index = c.start[nodes] + np.arange(c.start[nodes[0] + 1] - c.start[nodes[0]])[:, None]
+        read = c.parent[index]
+    primitive = next(p for p in c.ops if p.name == op)
+    group = Group(op, nodes, list(read), era, depth, primitive=primitive)
+    if op == "pow" and exponent is not None:
+        group.literal[1] = float(exponent)
+    for i, ids in enumerate(read):
+        if ids[0] < 0:  # a bound that is None; its place is taken by the first input
+            group.literal[i], group.operands[i] = None, group.operands[0]
+    return group
+
+
+def _summed(fused: Fused, key: tuple[Any, ...], nodes: Ids) -> Group:
+    era, depth, op, _, _, plain_last = key
+    members = nodes.tolist()
+    operands = [np.array([fused.plain[i] for i in members], np.int64).reshape(len(nodes), -1).T]
+    if op == "dot":
+        operands += [np.array([fused.pairs[i][side] for i in members]).T for side in (0, 1)]
+    return Group(op, nodes, operands, era, depth, plain_last=plain_last)
 
 
 def _as_late_as_possible(

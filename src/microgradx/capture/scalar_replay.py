@@ -76,8 +76,11 @@ class ScalarReplay:
         share, link = self.share, self.link
         self._fill(leaves)
         link.before(share)
-        with np.errstate(all="ignore"):
+        if self.planned.position is None:  # floats do not ask how NumPy treats errors
             self.program.replay()
+        else:
+            with np.errstate(all="ignore"):
+                self.program.replay()
         link.after(share)
         if self.result is None:
             return []

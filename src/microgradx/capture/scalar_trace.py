@@ -281,9 +281,11 @@ class _Resolver:
                     "Compute it inside the step, or pass it as an argument",
                 )
             x = node._x
-            for parent in x if x.__class__ is tuple else (x, node._y):
-                if parent.__class__ is Value and id(parent) not in found:
-                    stack.append(parent)
+            stack += [
+                parent
+                for parent in (x if x.__class__ is tuple else (x, node._y))
+                if parent.__class__ is Value and id(parent) not in found
+            ]
         nodes = [node for node in found.values() if node.op is not None]
         rows: list[Any] = [*nodes, *self.trace.events]
         rows.sort(key=operator.attrgetter("time"))

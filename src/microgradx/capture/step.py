@@ -17,7 +17,7 @@ from microgradx.errors import CaptureError
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from types import CodeType
 
     from microgradx.capture.program import Program
@@ -55,6 +55,7 @@ class Captured(Generic[P, T]):
         self._vectorize = vectorize
         self._cache = cache
         self._plans: OrderedDict[Any, tuple[Any, Callable[[Iterator[Any]], Any]]] = OrderedDict()
+        self._names: dict[tuple[Any, ...], list[str]] = {}
         self._link = Link()
         self._constants = _constants_of(step)
         try:
@@ -63,11 +64,13 @@ class Captured(Generic[P, T]):
             self._parameters = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Replay the step, capturing it first where no program fits the arguments."""
         mode = modes.current()
         if mode is not None and mode.tape is not None:
             return self._step(*args, **kwargs)  # a captured step inside another is part of it
-        signature, leaves = flatten(self._names(args, kwargs), [*args, *kwargs.values()])
-        key = (signature, tuple(kwargs), tuple([read() for read in self._constants]))
+        names = self._names.get((len(args), *kwargs)) or self._name(len(args), kwargs)
+        signature, leaves = flatten(names, [*args, *kwargs.values()] if kwargs else args)
+        key: Any = (signature, tuple(kwargs), tuple([read() for read in self._constants]))
         found = self._plans.get(key)
         while found is not None and not found[0].fits():
             key = (key, "another")
@@ -83,10 +86,12 @@ class Captured(Generic[P, T]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def _names(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[str]:
+    def _name(self, positional: int, kwargs: dict[str, Any]) -> list[str]:
+        """The parameters' names for calls of this form."""
         known = self._parameters or []
-        given = [known[i] if i < len(known) else f"input{i}" for i in range(len(args))]
-        return [*given, *kwargs]
+        given = [known[i] if i < len(known) else f"input{i}" for i in range(positional)]
+        names = self._names[(positional, *kwargs)] = [*given, *kwargs]
+        return names
 
     def _capture(
         self, key: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
