@@ -348,6 +348,12 @@ def _classes(source: Source, op: Primitive) -> OpCall:
     return OpCall(op, (draw_array(source, (rows, classes), -6.0, 6.0), labels))
 
 
+def _modulus(source: Source, op: Primitive) -> OpCall:
+    shapes, _ = draw_shapes(source, 2)
+    x, y = draw_array(source, shapes[0], -6.0, 6.0), draw_array(source, shapes[1], 0.5, 6.0)
+    return OpCall(op, (x, y * source.choice([1.0, -1.0])))
+
+
 def _one_hot(source: Source, op: Primitive) -> OpCall:
     call = _classes(source, op)
     scores, labels = call.inputs
@@ -415,6 +421,8 @@ RECIPES: dict[str, Callable[[Source, Primitive], OpCall]] = {
     "clip": _clip,
     "inside": _clip,
     "leaky_relu": _leaky,
+    "mod": _modulus,
+    "fmod": _modulus,
     "one_hot": _one_hot,
     "winners": _winners,
     "softmax_nll": _classes,

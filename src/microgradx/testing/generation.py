@@ -13,7 +13,7 @@ import numpy as np
 
 from microgradx.primitive import PRIMITIVES
 from microgradx.testing.calls import draw_array, draw_index
-from microgradx.testing.programs import Constant, Program, Step
+from microgradx.testing.programs import Constant, Program, Step, at_kink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -179,7 +179,16 @@ def _input_shapes(source: Source, count: int) -> list[tuple[int, ...]]:
     shapes = []
     for _ in range(count):
         kept = whole[source.choice([0, 0, 0, *range(len(whole) + 1)]) :]
-        shapes.append(tuple([1 if source.integer(0, 5) == 5 else n for n in kept]))
+        # None, some or all axes of length 1: a sum over one axis is not a sum over two.
+        ones = source.choice(["none", "some", "all", "none"])
+        shapes.append(
+            tuple(
+                [
+                    1 if ones == "all" or (ones == "some" and source.integer(0, 1)) else n
+                    for n in kept
+                ]
+            )
+        )
     return shapes
 
 
@@ -192,6 +201,10 @@ def _recent(source: Source, values: Sequence[Any]) -> int:
 
 def _extend(step: Step | None, values: list[Any], steps: list[Step]) -> None:
     if step is None:
+        return
+    if at_kink(step, values) and any(
+        at_kink(s, values) for s in steps
+    ):  # two kinks at once have no slope that a composition of rules could be held to
         return
     z = step.evaluate(values)
     if z.size and np.isfinite(z).all() and np.abs(z).max() <= LARGEST:

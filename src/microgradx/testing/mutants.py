@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Rule = Callable[..., Any]
 
-__all__ = ["CLASSICS", "Mutant", "planted", "rule_mutants"]
+__all__ = ["CLASSICS", "EQUIVALENT", "Mutant", "planted", "rule_mutants"]
 
 
 # ---- bugs in a rule -----------------------------------------------------------------------------
@@ -278,6 +278,54 @@ def rule_mutants(op: Primitive) -> list[Mutant]:
         if op.name in {"max", "min"}:
             add("ties each get all", "kink", i, _first_winner_takes_double(rule))
     return found
+
+
+_NO_DERIVATIVE, _OUTSIDE = "no finite derivative there", "outside the domain"
+_LINEAR = "the rule is the cotangent itself"
+_POSITIVE = ("log", "log2", "log10", "sqrt", "root", "power_log", "acosh")
+EQUIVALENT: dict[str, str] = {
+    **{f"{op}: input {i}, identity": _LINEAR for op in ("add", "total") for i in (0, 1)},
+    **{
+        f"{op}: input {i}, identity": _LINEAR
+        for op, i in (
+            ("sub", 0),
+            ("dot", 0),
+            ("linear", 2),
+            ("positive", 0),
+            ("astype", 0),
+            ("mod", 0),
+            ("fmod", 0),
+        )
+    },
+    **{
+        f"{op}: input 0, identity": "the walk sums or broadcasts a cotangent to its input's shape"
+        for op in ("unbroadcast", "broadcast_to")
+    },
+    **{
+        f"{op}: input {i}, inputs swapped": "the rule reads no input"
+        for op in ("add", "sub")
+        for i in (0, 1)
+    },
+    **{
+        f"{op}: input 0, inputs swapped": "the rule reads no input"
+        for op in ("mod", "fmod", "set_at")
+    },
+    **{f"add: input {i}, the other input's rule": "both rules are the same" for i in (0, 1)},
+    **{f"{op}: input 1, nan at 0": _NO_DERIVATIVE for op in ("div", "ratio", "mod", "fmod")},
+    **{
+        f"{op}: input 0, nan at 0": _NO_DERIVATIVE
+        for op in (*_POSITIVE, "cbrt", "reciprocal", "mod")
+    },
+    **{f"{op}: input 0, wrong below 0": _OUTSIDE for op in _POSITIVE},
+    **{f"{op}: input 0, wrong beyond 4": _OUTSIDE for op in ("asin", "acos", "atanh")},
+    "relu: input 0, wrong below 0": "the slope is 0 there",
+    **{
+        f"{op}: input {i}, copies {how}": "this input is never broadcast"
+        for op, i in (("clip", 0), ("linear", 0), ("linear", 1))
+        for how in ("not summed", "averaged")
+    },
+}
+"""Mutants that compute the same as the rule itself wherever it is defined, and why."""
 
 
 # ---- the famous ones ----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["Constant", "Program", "Step", "program_of"]
+__all__ = ["Constant", "Program", "Step", "at_kink", "program_of"]
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,35 @@ class Program:
             f"{n}: {x.tolist()}" for n, x in zip(self._names(), self.inputs, strict=True)
         )
         return f"<program {self.expression()} at {shapes}>"
+
+
+def at_kink(step: Step, values: Sequence[Any]) -> bool:
+    """Whether a step is evaluated where its primitive has no derivative.
+
+    One such step is fine: the rule gives a slope between the one-sided ones. Two of them composed
+    need not: ``maximum(minimum(x, y), x)`` is x, yet at a tie the shares multiply to 3/4.
+
+    Parameters
+    ----------
+    step : Step
+        The step.
+    values : sequence of ndarray
+        The earlier values.
+
+    Returns
+    -------
+    bool
+    """
+    args = step.chosen(values)
+    if step.op in {"relu", "leaky_relu", "abs", "sign"}:
+        return bool(np.any(args[0] == 0))
+    if step.op in {"maximum", "minimum"}:
+        return step.args[0] != step.args[1] and bool(np.any(np.equal(*args)))
+    if step.op in {"max", "min"}:
+        axis = step.params.get("axis")
+        top = PRIMITIVES[step.op].array(args[0], axis=axis, keepdims=True)
+        return bool(np.any(np.sum(args[0] == top, axis=axis) > 1))
+    return False
 
 
 def literal(x: Any) -> str:

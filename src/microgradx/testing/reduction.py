@@ -19,7 +19,7 @@ import numpy as np
 
 from microgradx.errors import ShapeError
 from microgradx.testing.checking import gradcheck
-from microgradx.testing.programs import Constant, Program, Step
+from microgradx.testing.programs import Constant, Program, Step, at_kink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,6 +140,8 @@ def _repaired(program: Program) -> Program | None:
             values.append(fitted.evaluate(values))
     except Exception:  # noqa: BLE001 - a candidate that cannot run is no candidate
         return None
+    if sum(at_kink(step, values) for step in steps) > 1:
+        return None  # right programs, too, fail there
     if not steps or not np.size(values[-1]) or not all(np.isfinite(v).all() for v in values):
         return None
     return Program(inputs, tuple(steps)).pruned()
