@@ -16,7 +16,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from microgradx import errors, functions, modes, ops, primitive
+from microgradx import (
+    assignment,
+    errors,
+    functions,
+    linalg,
+    modes,
+    ops,
+    primitive,
+    protocols,
+    special,
+)
 from microgradx.functions import *  # noqa: F403
 from microgradx.modes import detect_mutation, enable_grad, ieee_zeros, is_grad_enabled, no_grad
 from microgradx.primitive import PRIMITIVES
@@ -46,16 +56,16 @@ _ELEMENTWISE = (
 globals().update({name: PRIMITIVES[name] for name in _ELEMENTWISE})
 
 _LAZY_MODULES = (
-    "autograd", "capture", "data", "drawing", "micrograd", "nn", "optim", "symbol", "testing",
-    "train",
+    "autograd", "capture", "data", "drawing", "micrograd", "nn", "optim", "plots", "symbol",
+    "testing", "train",
 )  # fmt: skip
 _DRAWING = ("animate", "detect_anomaly", "draw", "draw_dot", "explain", "trace_lines", "why")
 _LAZY_NAMES: dict[str, str] = dict.fromkeys(_DRAWING, "microgradx.drawing")
 
 __all__ = [  # noqa: PLE0604 - the lists of names that it unpacks hold strings
     "Tensor", "Value", "detect_mutation", "enable_grad", "errors", "grad", "hessian", "hvp",
-    "ieee_zeros", "is_grad_enabled", "jacobian", "jvp", "modes", "no_grad", "ops", "primitive",
-    "tensor", "value_and_grad", "vjp", *_DRAWING, *_ELEMENTWISE, *functions.__all__,
+    "ieee_zeros", "is_grad_enabled", "jacobian", "jvp", "linalg", "modes", "no_grad", "ops",
+    "primitive", "special", "tensor", "value_and_grad", "vjp", *_DRAWING, *_ELEMENTWISE, *functions.__all__,
 ]  # fmt: skip
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from microgradx import modes
 from microgradx.errors import DataChangedError, GraphError
-from microgradx.graph import Node, topological_order
+from microgradx.graph import Node, as_used, topological_order
+from microgradx.ops.indexing import is_basic
 from microgradx.ops.shaping import unbroadcast_array
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
     from microgradx.primitive import Primitive
 
-__all__ = ["TRACKED", "backward_arrays", "backward_floats", "cotangents", "fit", "pullback"]
+__all__ = [
+    "REPLACED", "TRACKED", "backward_arrays", "backward_floats", "cotangents", "fit", "pullback",
+]  # fmt: skip
 
 TRACKED = 1
 """The flag of a Tensor that wants a cotangent."""
+REPLACED = 4
+"""The flag of what a Tensor was before it was assigned to; its `replaced` says when and where."""
 
 
 # ---- data overwritten since the forward pass -----------------------------------------------------
@@ -57,6 +62,8 @@ def refuse_stale(order: Iterable[Node]) -> None:
     Only reached where some input is younger than its result, which is rare; so it may be slow
     and exact. Views share their input's memory, hence the table.
     """
+    order = list(order)
+    _refuse_outdated(order)
     stale: dict[int, Node] = {}  # id of a view -> the leaf whose memory it shows
     for node in order:
         if node.op is None:
@@ -76,6 +83,48 @@ def refuse_stale(order: Iterable[Node]) -> None:
                     )
                 if node.op.view:
                     stale[id(node)] = source
+
+
+def _refuse_outdated(order: list[Node]) -> None:
+    """Raise if a slice was used after its elements had been assigned to through its source.
+
+    NumPy's slice would have shown the new numbers, this one holds the old ones.
+    """
+    until: dict[int, int] = {}  # id of a slice -> when its source was assigned to
+    for node in order:
+        for parent in node.parents:
+            if isinstance(parent, Node) and until.get(id(parent), node.time) < node.time:
+                raise DataChangedError(
+                    "backward",
+                    f"{node.op.name} used a slice whose elements had been assigned to before",
+                    "Take the slice again after the assignment, or make it a copy",
+                )
+        if node.op is None or not node.op.view:
+            continue
+        source: Any = node.parents[0]
+        if id(source) in until:
+            until[id(node)] = until[id(source)]
+        elif isinstance(source, Node) and getattr(source, "replaced", None) is not None:
+            when, index = source.replaced  # type: ignore[attr-defined]
+            if when > node.time and _touches(node, source, index):
+                until[id(node)] = when
+
+
+def _touches(view: Any, source: Any, index: Any) -> bool:
+    """Whether a view of `source` shows elements at `index`."""
+    whole = source._data
+    if is_basic(index):
+        parts = index if isinstance(index, tuple) else (index,)
+        # With an ellipsis the answer is a view also where one element is named.
+        parts = parts if Ellipsis in parts else (*parts, Ellipsis)
+        try:
+            return bool(np.shares_memory(view._data, whole[parts], max_work=10_000))
+        except np.exceptions.TooHardError:
+            return True
+    written = np.zeros(whole.shape, bool)
+    written[index] = True
+    shown = view.op.array(written, **view.params)
+    return bool(shown.any())
 
 
 def refuse_moved(node: Any) -> None:
@@ -279,6 +328,7 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
     touched = [root]
     before = [root._grad]
     stack = [root] if root.op is not None else []
+    vdot = np.vdot
     pop, push, see, remember = stack.pop, stack.append, touched.append, before.append
     suspicious = False
     try:
@@ -288,9 +338,14 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
             now = node.time
             if node.guard is not None:
                 refuse_moved(node)
+                suspicious = suspicious or bool(node._flags & REPLACED)
             for x in node.parents:
                 if x.__class__ is cls:
-                    if x.op is None and x.time > now:  # only leaves can be written to
+                    if x.time > now:
+                        if x.op is not None:  # assigned to since: `node` was made from its old self
+                            as_used(node)
+                            push(node)
+                            break
                         suspicious = True
                     if x._grad is not mark and x._flags & TRACKED:
                         remember(x._grad)
@@ -335,22 +390,22 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
                 x, y = parents
                 pull_x, pull_y = op.array_vjps
                 a, b = node.inputs
-                if x.__class__ is cls and x._flags & 1:
-                    c = pull_x(g, z, a, b)
-                    if guarded:
-                        c = keep_zeros(c, g)
+                c = pull_x(g, z, a, b) if x.__class__ is cls and x._flags & 1 else None
+                d = pull_y(g, z, a, b) if y.__class__ is cls and y._flags & 1 else None
+                # An inf or nan in either shows in the dot product of both.
+                if guarded and (c is None or d is None or not isfinite(vdot(c, d))):
+                    c = None if c is None else keep_zeros(c, g)
+                    d = None if d is None else keep_zeros(d, g)
+                if c is not None:
                     if c.nbytes != a.nbytes or c.ndim != a.ndim:
                         c = fit(c, a)
                     old = x._grad
                     x._grad = c if old is mark else old + c
-                if y.__class__ is cls and y._flags & 1:
-                    c = pull_y(g, z, a, b)
-                    if guarded:
-                        c = keep_zeros(c, g)
-                    if c.nbytes != b.nbytes or c.ndim != b.ndim:
-                        c = fit(c, b)
+                if d is not None:
+                    if d.nbytes != b.nbytes or d.ndim != b.ndim:
+                        d = fit(d, b)
                     old = y._grad
-                    y._grad = c if old is mark else old + c
+                    y._grad = d if old is mark else old + d
         for node, old in zip(touched, before, strict=True):
             if node.op is None:
                 node._grad = _leaf_gradient(old, node._grad, cls, mark)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Node", "ancestors", "leaves", "tick", "topological_order"]
+__all__ = ["Node", "ancestors", "as_used", "leaves", "tick", "topological_order"]
 
 tick: Callable[[], int] = itertools.count(1).__next__
 """The next moment of the clock that all nodes share; atomic under CPython's threads."""
@@ -167,11 +167,38 @@ def ancestors(roots: Iterable[Node]) -> dict[int, Node]:
     found = {id(root): root for root in roots}
     stack = list(found.values())
     while stack:
-        for parent in stack.pop().parents:
-            if isinstance(parent, Node) and id(parent) not in found:
-                found[id(parent)] = parent
-                stack.append(parent)
+        node = stack.pop()
+        now = node.time
+        for parent in node.parents:
+            if isinstance(parent, Node):
+                if parent.time > now and parent.op is not None:
+                    as_used(node)
+                    stack.append(node)
+                    break
+                if id(parent) not in found:
+                    found[id(parent)] = parent
+                    stack.append(parent)
     return found
+
+
+def as_used(node: Node) -> None:
+    """Give `node` the parents it was made from, where some have been assigned to since.
+
+    ``x[i] = v`` makes the object `x` a new result; its old self is kept in ``x.previous``, and
+    what was made from it is younger than that and older than the new one.
+
+    Parameters
+    ----------
+    node : Node
+        A result; its ``parents`` are replaced.
+    """
+    parents: list[Any] = []
+    for parent in node.parents:
+        used = parent
+        while isinstance(used, Node) and used.time > node.time and used.op is not None:
+            used = used.previous  # type: ignore[attr-defined]
+        parents.append(used)
+    node.parents = tuple(parents)
 
 
 def topological_order(*roots: Node) -> list[Node]:

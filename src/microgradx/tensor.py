@@ -98,6 +98,8 @@ class Tensor(Node):
         "op",
         "params",
         "parents",
+        "previous",
+        "replaced",
         "time",
     )
 

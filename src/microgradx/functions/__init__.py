@@ -10,44 +10,56 @@ from __future__ import annotations
 from typing import Any
 
 from microgradx.functions import (
+    arranging,
     convolution,
+    einstein,
     elementwise,
     joining,
     making,
+    picking,
     pooling,
     products,
     reductions,
+    scanning,
     searching,
     shapes,
     softmaxes,
+    statistics,
 )
 from microgradx.functions.arguments import Axis, as_tensor, axes_of  # noqa: F401, TC001
+from microgradx.functions.arranging import *  # noqa: F403
 from microgradx.functions.convolution import *  # noqa: F403
+from microgradx.functions.einstein import *  # noqa: F403
 from microgradx.functions.elementwise import *  # noqa: F403
 from microgradx.functions.joining import *  # noqa: F403
 from microgradx.functions.making import *  # noqa: F403
 from microgradx.functions.making import generator  # noqa: F401
+from microgradx.functions.picking import *  # noqa: F403
 from microgradx.functions.pooling import *  # noqa: F403
 from microgradx.functions.products import *  # noqa: F403
 from microgradx.functions.products import matmul
 from microgradx.functions.reductions import *  # noqa: F403
 from microgradx.functions.reductions import extreme
+from microgradx.functions.scanning import *  # noqa: F403
 from microgradx.functions.searching import *  # noqa: F403
 from microgradx.functions.shapes import *  # noqa: F403
 from microgradx.functions.softmaxes import *  # noqa: F403
+from microgradx.functions.statistics import *  # noqa: F403
 from microgradx.ops.elementwise import where
 from microgradx.tensor import Tensor
 
 ROOMS = (
-    convolution, elementwise, joining, making, pooling, products, reductions, searching, shapes,
-    softmaxes,
+    arranging, convolution, einstein, elementwise, joining, making, picking, pooling, products,
+    reductions, scanning, searching, shapes, softmaxes, statistics,
 )  # fmt: skip
 __all__ = [name for room in ROOMS for name in room.__all__]
 
 METHODS = (
-    "sum", "mean", "var", "std", "prod", "all", "any", "argmax", "argmin", "reshape",
-    "transpose", "squeeze", "expand_dims", "broadcast_to", "astype", "softmax", "log_softmax",
-    "logsumexp", "leaky_relu", "clip", "matmul",
+    "all", "any", "argmax", "argmin", "argsort", "astype", "broadcast_to", "choose", "clip",
+    "cumprod", "cumsum", "diagonal", "dot", "expand_dims", "flatten", "flip", "leaky_relu",
+    "log_softmax", "logsumexp", "matmul", "mean", "nonzero", "prod", "ptp", "ravel", "repeat",
+    "reshape", "round", "searchsorted", "softmax", "sort", "squeeze", "std", "sum", "swapaxes",
+    "take", "topk", "trace", "transpose", "var",
 )  # fmt: skip
 
 

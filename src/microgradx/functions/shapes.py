@@ -59,14 +59,14 @@ def reshape(x: TensorLike, *shape: Any) -> Tensor:
     return x if target == x.shape else apply(shaping.reshape, (x,), {"shape": target})
 
 
-def transpose(x: TensorLike, *axes: Any) -> Tensor:
+def transpose(x: TensorLike, *order: Any, axes: Any = None) -> Tensor:
     """Axes in another order; reversed by default.
 
     Parameters
     ----------
     x : Tensor or array_like
         Input.
-    *axes : int or tuple of int, optional
+    *order, axes : int or tuple of int, optional
         A permutation of the axes.
 
     Returns
@@ -80,13 +80,13 @@ def transpose(x: TensorLike, *axes: Any) -> Tensor:
     (3, 1)
     """
     x = as_tensor(x, "transpose")
-    order: Any = None if not axes or axes == (None,) else ints(axes)
-    if order is None:
+    given = order if axes is None else (axes,)
+    if not given or given == (None,):
         order = tuple(range(x.ndim))[::-1]
     else:
-        for a in order:
+        for a in ints(given):
             axes_of(a, x.ndim, "transpose")
-        order = tuple([a % x.ndim for a in order])
+        order = tuple([a % x.ndim for a in ints(given)])
         if sorted(order) != list(range(x.ndim)):
             raise AxisError(
                 "transpose",

@@ -6,17 +6,20 @@ own module and of those imported there; the fast readings look names up in the w
 
 from microgradx.ops import (
     conv,
+    einsum,
     elementary,
     elementwise,
+    factors,
     indexing,
     linalg,
     reductions,
     rounding,
+    scans,
     shaping,
     special,
 )
 
 __all__ = [
-    "conv", "elementary", "elementwise", "indexing", "linalg", "reductions", "rounding", "shaping",
-    "special",
+    "conv", "einsum", "elementary", "elementwise", "factors", "indexing", "linalg", "reductions",
+    "rounding", "scans", "shaping", "special",
 ]  # fmt: skip

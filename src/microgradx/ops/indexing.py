@@ -62,3 +62,30 @@ concatenate: Primitive = Primitive("concatenate", None, _concatenate,
 stack: Primitive = Primitive("stack", None, _stack,
     each=lambda g, z, *xs, axis, index: [getitem(g, index=i) for i in index],
     tex=r"\operatorname{{stack}}\left({}\right)", text="stack({})", kind="linear", sample=((-6.0, 6.0),) * 3)
+
+
+# ---- assignment -----------------------------------------------------------------------------------
+def _set_at(x: Array, v: Array, out: Array = None, *, index: Any) -> Array:
+    """A copy of `x` with `v` at `index`; of several numbers for one element the last stays."""
+    z = np.array(x, np.result_type(x, v)) if out is None else out
+    if out is not None:
+        np.copyto(z, x)
+    z[index] = v
+    return z
+
+
+def _last_wins(g: Array, out: Array = None, *, shape: tuple[int, ...], index: Any) -> Array:
+    """`g` where its number is the one that stays after assigning to `index`, else 0."""
+    order = np.arange(g.size).reshape(g.shape)
+    owner = np.empty(shape, np.intp)
+    owner[index] = order
+    return np.multiply(g, owner[index] == order, out, dtype=g.dtype)
+
+
+set_at: Primitive = Primitive("set_at", None, _set_at,
+    lambda g, z, x, v, *, index: set_at(g, 0.0, index=index),
+    lambda g, z, x, v, *, index: last_wins(getitem(g, index=index), shape=x.shape, index=index),
+    tex=r"{:5}\left[i \leftarrow {}\right]", text="{:5}[... = {}]", kind="linear", sample=((-6.0, 6.0), (-6.0, 6.0)))
+last_wins: Primitive = Primitive("last_wins", None, _last_wins,
+    lambda g, z, x, *, shape, index: last_wins(g, shape=shape, index=index),
+    tex="{:5}", text="last_wins({})", kind="linear", sample=((-6.0, 6.0),))

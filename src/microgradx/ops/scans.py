@@ -1,0 +1,43 @@
+"""Primitives along one axis: reversed order, running sums; and halves of matrices.
+
+All are linear. A running sum's adjoint is the running sum from the other end; a mask is its own.
+"""
+
+# fmt: off
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from microgradx.primitive import Primitive
+
+Array = Any
+
+
+def _tril(x: Array, out: Array = None, *, k: int) -> Array:
+    z = np.tril(x, k)
+    return z if out is None else np.positive(z, out)
+
+
+def _triu(x: Array, out: Array = None, *, k: int) -> Array:
+    z = np.triu(x, k)
+    return z if out is None else np.positive(z, out)
+
+
+_linear = partial(Primitive, kind="linear", sample=((-6.0, 6.0),))
+
+flip: Primitive = _linear("flip", None, lambda x, *, axis: np.flip(x, axis),
+    lambda g, z, x, *, axis: flip(g, axis=axis),
+    tex=r"\operatorname{{flip}}\left({}\right)", text="flip({})", view=True)
+cumsum: Primitive = _linear("cumsum", None, lambda x, out=None, *, axis: np.add.accumulate(x, axis, None, out),
+    lambda g, z, x, *, axis: flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis),
+    tex=r"\operatorname{{cumsum}}\left({}\right)", text="cumsum({})")
+tril: Primitive = _linear("tril", None, _tril,
+    lambda g, z, x, *, k: tril(g, k=k),
+    tex=r"\operatorname{{tril}}\left({}\right)", text="tril({})")
+triu: Primitive = _linear("triu", None, _triu,
+    lambda g, z, x, *, k: triu(g, k=k),
+    tex=r"\operatorname{{triu}}\left({}\right)", text="triu({})")
