@@ -16,6 +16,7 @@ from microgradx.nn import (
     layers,
     losses,
     normalisation,
+    saving,
     sequences,
 )
 from microgradx.nn.activations import *  # noqa: F403
@@ -26,8 +27,11 @@ from microgradx.nn.layers import *  # noqa: F403
 from microgradx.nn.losses import *  # noqa: F403
 from microgradx.nn.module import Module
 from microgradx.nn.normalisation import *  # noqa: F403
+from microgradx.nn.saving import *  # noqa: F403
 from microgradx.nn.sequences import *  # noqa: F403
 
-ROOMS = (activations, containers, gradients, images, layers, losses, normalisation, sequences)
+ROOMS = (
+    activations, containers, gradients, images, layers, losses, normalisation, saving, sequences,
+)  # fmt: skip
 __all__ = [name for room in ROOMS for name in room.__all__]
 __all__ += ["Module", "functional", "init"]

@@ -28,6 +28,7 @@ from microgradx.train.metrics import (
     precision_recall,
     r2_score,
 )
+from microgradx.train.units import dead_units
 
 __all__ = [
     "ElasticNet",
@@ -41,6 +42,7 @@ __all__ = [
     "accuracy",
     "classes_of",
     "confusion_matrix",
+    "dead_units",
     "evaluate",
     "find_lr",
     "fit",
