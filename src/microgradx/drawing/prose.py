@@ -118,7 +118,7 @@ def scene_table(scene: Scene) -> str:
 
 def _first(scene: Scene, key: str) -> str:
     box = scene.by_key[key]
-    return " ".join(run.text for run in box.rows[0][0].runs).strip() or key
+    return "".join(run.text for run in box.rows[0][0].runs).strip() or key
 
 
 def mermaid(scene: Scene, snapshot: Snapshot, look: Look) -> str:
