@@ -11,8 +11,10 @@ No function here recurses: graphs a million nodes deep are walked, copied, pickl
 from __future__ import annotations
 
 import itertools
+import operator
 import sys
 import weakref
+from array import array
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -58,12 +60,12 @@ class Node:
         return self.op is None
 
     def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
-        """Everything but the parents; with a `memo`, deep copies of it."""
+        """Everything but parents and gradient; with a `memo`, deep copies of it."""
         raise NotImplementedError
 
     @classmethod
-    def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Self:
-        """Build a node from `_state` and parents."""
+    def _restore(cls, state: Iterable[Any], parents: tuple[Any, ...]) -> Self:
+        """Build a node from `_state` and parents; without a gradient."""
         raise NotImplementedError
 
     def _refuse_changed(self) -> None:
@@ -72,20 +74,35 @@ class Node:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         # The default would recurse through the parents, and dies at depth 1000.
         order = topological_order(self)
-        for node in order:
-            if id(node) not in memo:
-                parents = tuple([_copied(p, memo) for p in node.parents])
-                memo[id(node)] = type(node)._restore(node._state(memo), parents)
+        new = [node for node in order if id(node) not in memo]
+        for node in new:
+            parents = tuple([_copied(p, memo) for p in node.parents])
+            memo[id(node)] = type(node)._restore(node._state(memo), parents)
+        # Gradients last: one that is a graph holds the leaf it belongs to.
+        for node in new:
+            grad = node._grad
+            if isinstance(grad, Node):
+                grad = grad.__deepcopy__(memo)
+            elif hasattr(grad, "copy"):
+                grad = grad.copy()
+            memo[id(node)]._grad = grad
         _rewrite([memo[id(node)] for node in _overwritten(order)])
         return memo[id(self)]
 
     def __copy__(self) -> Any:
-        return type(self)._restore(self._state(), self.parents)
+        twin = type(self)._restore(self._state(), self.parents)
+        twin._grad = self._grad
+        return twin
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        order = topological_order(self)
-        rows = [_row(node) for node in order]
-        return _last, (rows, [_row(node) for node in _overwritten(order)])
+        if self.op is None:
+            # A gradient that is a graph holds the leaf itself: it follows once the leaf is there.
+            return _restore, (type(self), self._state()), self._grad
+        graph = next((g for g in _packed if id(self) in g.places), None) or _Packed(self)
+        return operator.getitem, (graph, graph.places[id(self)])
+
+    def __setstate__(self, grad: Any) -> None:
+        self._grad = grad
 
 
 def _copied(parent: Any, memo: dict[int, Any]) -> Any:
@@ -95,43 +112,72 @@ def _copied(parent: Any, memo: dict[int, Any]) -> Any:
     return parent.copy() if hasattr(parent, "copy") else parent
 
 
-class _Row:
-    """Stands for one node while a graph is pickled; unpickles as the node itself.
+class _Packed:
+    """Stands for the results in a graph while they are pickled; unpickles as the list of them.
 
-    A node pickles as the list of its ancestors' rows, oldest first, so that the pickler meets
-    each parent before its children and never recurses. A row is shared by all nodes of one
-    pickle through a weak table (the pickler's memo keeps it alive), so that two results of one
-    graph, or a loss and its parameters, still share their nodes after the round trip.
+    Nodes lie in it oldest first, and name their parents by place, so the pickler never recurses.
+    All nodes of one pickle find it in a weak set (the pickler's memo keeps it alive), so that two
+    results of one graph still share their nodes after the round trip. Leaves pickle on their own.
     """
 
-    __slots__ = ("__weakref__", "node")
+    __slots__ = ("__weakref__", "nodes", "overwritten", "places")
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, root: Node) -> None:
+        order = topological_order(root)
+        packed = [graph.places for graph in _packed]
+        self.nodes: list[Node] = [
+            node
+            for node in order
+            if node.op is not None and not any(id(node) in places for places in packed)
+        ]
+        self.places: dict[int, int] = {id(node): place for place, node in enumerate(self.nodes)}
+        self.overwritten = _overwritten(order)
+        _packed.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        node = self.node
-        parents = tuple([_row(p) if isinstance(p, Node) else p for p in node.parents])
-        return _restore, (type(node), node._state(), parents)
+        places, counts, others = array("q"), array("q"), []
+        for node in self.nodes:
+            parents = node.parents
+            counts.append(len(parents))
+            for parent in parents:
+                place = self.places.get(id(parent), -1)
+                places.append(place)
+                if place < 0:
+                    others.append(parent)
+        kinds = [type(node) for node in self.nodes]
+        states = list(zip(*[node._state() for node in self.nodes], strict=True))  # by field
+        grads = [node._grad for node in self.nodes]
+        columns = (kinds, states, counts, places, others, self.overwritten)
+        return _unpack, columns, grads, None, None, _set_grads
 
 
-_rows: weakref.WeakValueDictionary[int, _Row] = weakref.WeakValueDictionary()
+_packed: weakref.WeakSet[_Packed] = weakref.WeakSet()
 
 
-def _row(node: Node) -> _Row:
-    row = _rows.get(id(node))
-    if row is None:
-        row = _rows[id(node)] = _Row(node)
-    return row
-
-
-def _restore(cls: type[Node], state: tuple[Any, ...], parents: tuple[Any, ...]) -> Node:
-    return cls._restore(state, parents)
-
-
-def _last(nodes: list[Node], overwritten: list[Node]) -> Node:
+def _unpack(
+    kinds: list[type[Node]],
+    states: list[Any],
+    counts: array[int],
+    places: array[int],
+    others: list[Any],
+    overwritten: list[Node],
+) -> list[Node]:
+    nodes: list[Node] = []
+    place, other = iter(places), iter(others)
+    for kind, count, *state in zip(kinds, counts, *states, strict=True):
+        parents = [nodes[i] if i >= 0 else next(other) for i in itertools.islice(place, count)]
+        nodes.append(kind._restore(state, tuple(parents)))
     _rewrite(overwritten)
-    return nodes[-1]
+    return nodes
+
+
+def _set_grads(nodes: Iterable[Node], grads: Iterable[Any]) -> None:
+    for node, grad in zip(nodes, grads, strict=True):
+        node._grad = grad
+
+
+def _restore(cls: type[Node], state: tuple[Any, ...]) -> Node:
+    return cls._restore(state, ())
 
 
 def _overwritten(order: list[Node]) -> list[Node]:

@@ -28,7 +28,7 @@ from microgradx.ops.indexing import is_basic
 from microgradx.primitive import PRIMITIVES, Primitive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -460,16 +460,14 @@ class Tensor(Node):
 
     # ---- engine hooks ----
     def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
-        data, grad = self._data, self._grad
-        if memo is not None:
-            data = data.copy()
-            grad = grad.__deepcopy__(memo) if grad is not None else None
-        return data, grad, self.op, self.params, self.name, self._flags & TRACKED
+        data = self._data if memo is None else self._data.copy()
+        return data, self.op, self.params, self.name, self._flags & TRACKED
 
     @classmethod
-    def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Tensor:
+    def _restore(cls, state: Iterable[Any], parents: tuple[Any, ...]) -> Tensor:
         t = _new(cls)
-        t._data, t._grad, t.op, t.params, t.name, t._flags = state
+        t._data, t.op, t.params, t.name, t._flags = state
+        t._grad = None
         t.parents = parents
         t.inputs = tuple([p._data if isinstance(p, Tensor) else p for p in parents])
         t.guard = None

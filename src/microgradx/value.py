@@ -381,15 +381,13 @@ class Value(Node):
 
     # ---- engine hooks ----
     def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
-        grad = self._grad
-        if memo is not None and grad.__class__ is Value:
-            grad = grad.__deepcopy__(memo)
-        return self._data, grad, self.op, self.name, self._x.__class__ is tuple
+        return self._data, self.op, self.name, self._x.__class__ is tuple
 
     @classmethod
-    def _restore(cls, state: tuple[Any, ...], parents: tuple[Any, ...]) -> Value:
+    def _restore(cls, state: Iterable[Any], parents: tuple[Any, ...]) -> Value:
         v = _new(cls)
-        v._data, v._grad, v.op, v.name, many = state
+        v._data, v.op, v.name, many = state
+        v._grad = 0.0
         v._x, v._y = (parents, None) if many else (*parents, None, None)[:2]
         v.time = tick()
         return v
