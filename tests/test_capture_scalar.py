@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import microgradx as mg
 from microgradx import Value
 from microgradx.capture.scalar_memory import factors
+from microgradx.capture.threads import blas
 from microgradx.errors import CaptureError, DataChangedError
 from microgradx.primitive import PRIMITIVES
 
@@ -754,3 +755,20 @@ def test_both_forms_write_sources_that_run(vectorize):
     for k in range(4):
         xs = [1.0 + k, 2.0 - k, 3.0]
         assert written(xs, 0.5)[0][0] == step(xs, 0.5).data
+
+
+def test_blas_threads_are_restored_after_a_run():
+    library = blas()
+    if library is None:
+        pytest.skip("NumPy was built with another BLAS")
+    xs, ys = blobs(10)
+    net = Net([2, 4, 1])
+    step = mg.capture(lambda x, y: descend(net, x, y, 0.1), vectorize=True)
+    before = library.get()
+    try:
+        library.set(2)
+        step(xs, ys)
+        assert library.get() == 2
+        assert "1 BLAS thread" in repr(step.program)
+    finally:
+        library.set(before)

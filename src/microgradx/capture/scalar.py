@@ -17,7 +17,7 @@ from microgradx.capture.columns import CONSTANT, OPERATION
 from microgradx.capture.program import Instruction, Program, View, contiguous
 from microgradx.capture.scalar_backward import Backward
 from microgradx.capture.scalar_floats import plan_floats, worth_floats
-from microgradx.capture.scalar_graph import Group, groups
+from microgradx.capture.scalar_graph import Group, groups, level
 from microgradx.capture.scalar_memory import Memory
 
 if TYPE_CHECKING:
@@ -77,19 +77,18 @@ def plan(
     """
     if vectorize is False:
         return Planned(plan_floats(c, name), None, [])
-    planner = _Planner(c, chains=chains, products=products)
+    levels = level(c, chains=chains)
     operations = int((c.kind == OPERATION).sum())
-    if vectorize is None and worth_floats(operations, len(planner.groups)):
+    if vectorize is None and worth_floats(operations, len(levels.table)):
         return Planned(plan_floats(c, name), None, [])
-    return planner.run(name)
+    return _Planner(c, groups(levels, products=products)).run(name)
 
 
 class _Planner:
-    def __init__(self, c: Columns, *, chains: bool, products: bool) -> None:
-        self.c = c
+    def __init__(self, c: Columns, found: list[Group]) -> None:
+        self.c, self.groups = c, found
         self.memory = Memory()
         self.position = np.full(c.size, -1)
-        self.groups, self.epoch = groups(c, chains=chains, products=products)
         self.outputs: View | None = None
         self.finals: View | None = None
         self.target = np.full(c.size, -1)  # the state node that a node will be written to

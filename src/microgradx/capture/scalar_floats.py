@@ -7,6 +7,7 @@ straight-line function of floats, backward pass and update included.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import keyword
 import math
@@ -29,7 +30,7 @@ NARROW = 8
 """Numbers in a group from which one NumPy call beats as many operations on floats."""
 WIDEST = 6
 """Terms in a line."""
-LONGEST = 20_000
+LONGEST = 100_000
 """Operations beyond which compiling the text would take too long."""
 
 
@@ -149,6 +150,7 @@ def _write(name: str) -> Callable[..., Any]:
     return TEXTS.get(name) or _call(name)
 
 
+@functools.cache
 def _rule(rule: Callable[..., Any]) -> Callable[..., Any]:
     names = {name: _write(name) for name in rule.__code__.co_names if name in PRIMITIVES}
     return over({**names, "__builtins__": __builtins__}, rule)
@@ -538,6 +540,10 @@ def _compile(text: str, names: dict[str, Any]) -> Callable[..., tuple[float, ...
 
 def _plain_division(text: str) -> str:
     """``div(a, b)`` as ``(a / b)``, which is faster and raises where b is 0."""
+    if "\n" in text:
+        return "\n".join([_plain_division(line) for line in text.split("\n")])
+    if "div(" not in text:
+        return text
     found, k = [], 0
     closing: list[str] = []
     while k < len(text):

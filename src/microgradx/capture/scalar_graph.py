@@ -13,7 +13,7 @@ import numpy as np
 
 from microgradx.capture.columns import CONSTANT, OPERATION, Columns
 
-__all__ = ["Group", "groups"]
+__all__ = ["Group", "Levels", "groups", "level"]
 
 Ids = Any  # ndarray of node numbers
 
@@ -190,8 +190,44 @@ def _collect_primitives(c: Columns, fused: Fused) -> None:
             fused.plain_last[i] = False
 
 
-def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[list[Group], Any]:
-    """Sort the operations of a step into groups.
+@dataclass
+class Levels:
+    """The operations of a step by epoch, level and kind: each entry of `table` is a group."""
+
+    columns: Columns
+    fused: Fused
+    table: dict[tuple[Any, ...], list[int]]
+
+
+def groups(levels: Levels, *, products: bool = True) -> list[Group]:
+    """Sort the operations of a step into groups, in an order in which they can run.
+
+    Parameters
+    ----------
+    levels : Levels
+        The step.
+    products : bool
+        Recognise matrix products.
+
+    Returns
+    -------
+    list of Group
+        One call each, or a few.
+    """
+    fused, table = levels.fused, levels.table
+    found: list[Group] = []
+    for key in sorted(table, key=lambda key: key[:3]):
+        nodes = np.array(table[key])
+        if key[2] not in {"sum", "dot"}:
+            found.append(_elementwise(levels.columns, fused, key, nodes))
+            continue
+        whole = _summed(fused, key, nodes)
+        found += matrix_products(whole) if products and key[2] == "dot" else [whole]
+    return found
+
+
+def level(c: Columns, *, chains: bool = True) -> Levels:
+    """Find what can be computed at the same time.
 
     Parameters
     ----------
@@ -199,33 +235,20 @@ def groups(c: Columns, *, chains: bool = True, products: bool = True) -> tuple[l
         The step.
     chains : bool
         Fuse chains of additions.
-    products : bool
-        Recognise matrix products.
 
     Returns
     -------
-    list of Group
-        In an order in which they can run.
-    ndarray of int
-        The epoch of each node.
+    Levels
+        Its operations in a table.
     """
     epoch = epochs(c)
     fused, gone = fuse(c, epoch, chains=chains)
-    table = _levels(c, fused, gone, epoch)
-    found: list[Group] = []
-    for key in sorted(table, key=lambda key: key[:3]):
-        nodes = np.array(table[key])
-        if key[2] not in {"sum", "dot"}:
-            found.append(_elementwise(c, fused, key, nodes))
-            continue
-        whole = _summed(fused, key, nodes)
-        found += matrix_products(whole) if products and key[2] == "dot" else [whole]
-    return found, epoch
+    return Levels(c, fused, _table(c, fused, gone, epoch))
 
 
-def _levels(c: Columns, fused: Fused, gone: Any, epoch: Any) -> dict[tuple[Any, ...], list[int]]:
+def _table(c: Columns, fused: Fused, gone: Any, epoch: Any) -> dict[tuple[Any, ...], list[int]]:
     """Nodes by epoch, level, operation and whatever else must be the same in one call."""
-    level = [0] * c.size
+    depth = [0] * c.size
     start, parent = c.start.tolist(), c.parent.tolist()
     eras = epoch.tolist()
     constant = (c.kind == CONSTANT).tolist()
@@ -243,15 +266,15 @@ def _levels(c: Columns, fused: Fused, gone: Any, epoch: Any) -> dict[tuple[Any, 
             key = (len(plain), len(left), fused.plain_last.get(i, False))
         top = 0
         for p in read:
-            if p >= 0 and level[p] > top:
-                top = level[p]
-        level[i] = top + 1
+            if p >= 0 and depth[p] > top:
+                top = depth[p]
+        depth[i] = top + 1
         rows.append((i, read, (fused.op[i], *key)))
     if c.events:
-        _as_late_as_possible(rows, level, eras, len(c.events))
+        _as_late_as_possible(rows, depth, eras, len(c.events))
     table: dict[tuple[Any, ...], list[int]] = {}
     for i, _, key in rows:
-        table.setdefault((eras[i], level[i], *key), []).append(i)
+        table.setdefault((eras[i], depth[i], *key), []).append(i)
     return table
 
 

@@ -10,6 +10,7 @@ from microgradx.capture.arguments import stand_ins, structure_of
 from microgradx.capture.pending import Link, Share
 from microgradx.capture.scalar import plan
 from microgradx.capture.scalar_trace import resolve
+from microgradx.capture.threads import blas
 from microgradx.capture.trace import Trace
 from microgradx.value import Value
 
@@ -40,6 +41,8 @@ class ScalarReplay:
         Whether to recognise matrix products.
     vectorize : bool or None
         Whether to use NumPy calls or plain floats; None chooses.
+    threads : int, optional
+        BLAS threads during a run; 1 by default.
     """
 
     def __init__(
@@ -52,11 +55,17 @@ class ScalarReplay:
         *,
         products: bool = True,
         vectorize: bool | None = None,
+        threads: int | None = None,
     ) -> None:
         self.resolved = resolve(trace, arguments, outputs)
         columns = self.resolved.columns
         self.planned = plan(columns, name, products=products, vectorize=vectorize)
         self.program = self.planned.program
+        multiplies = any(i.function == "matmul" for i in self.program.instructions)
+        self._blas = blas() if multiplies else None
+        self._threads = threads or 1
+        if self._blas is not None:
+            self.program.threads = self._threads
         written = [node in columns.writes for node in columns.state]
         self.share = Share(self.program, self.resolved.state, written, self.resolved.finals)
         self.link = link
@@ -79,8 +88,7 @@ class ScalarReplay:
         if self.planned.position is None:  # floats do not ask how NumPy treats errors
             self.program.replay()
         else:
-            with np.errstate(all="ignore"):
-                self.program.replay()
+            self._run()
         link.after(share)
         if self.result is None:
             return []
@@ -114,11 +122,23 @@ class ScalarReplay:
         before, state = memory.copy(), self.share.state.copy()
         inputs = [np.array(target) for target in self.targets]
         try:
-            with np.errstate(all="ignore"):
-                self.program.replay()
+            self._run()
             check(self.planned, self.resolved.columns, now.columns, inputs, state)
         finally:
             memory[...] = before
+
+    def _run(self) -> None:
+        library, threads = self._blas, self._threads
+        with np.errstate(all="ignore"):
+            before = threads if library is None else library.get()
+            if library is None or before == threads:
+                self.program.replay()
+                return
+            library.set(threads)
+            try:
+                self.program.replay()
+            finally:
+                library.set(before)
 
     def _fill(self, leaves: Sequence[Any]) -> None:
         for target, leaf in zip(self.targets, leaves, strict=True):

@@ -137,7 +137,7 @@ class Captured(Generic[P, T]):
             return TensorReplay(trace, arguments, outputs, name, threads=self._threads)
         return ScalarReplay(
             trace, arguments, outputs, name, self._link,
-            products=self._products, vectorize=self._vectorize,
+            products=self._products, vectorize=self._vectorize, threads=self._threads,
         )  # fmt: skip
 
     @property
@@ -184,7 +184,7 @@ def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
         readers += [
             functools.partial(scope.get, name)
             for name in inner.co_names
-            if isinstance(scope.get(name), PLAIN)
+            if name in scope and isinstance(scope[name], PLAIN)
         ]
         readers += [
             functools.partial(getattr, scope[name], "training")
