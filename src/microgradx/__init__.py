@@ -27,6 +27,7 @@ from microgradx import (
     protocols,
     special,
 )
+from microgradx.assignment import index_add
 from microgradx.functions import *  # noqa: F403
 from microgradx.modes import detect_mutation, enable_grad, ieee_zeros, is_grad_enabled, no_grad
 from microgradx.primitive import PRIMITIVES
@@ -64,7 +65,7 @@ _LAZY_NAMES: dict[str, str] = dict.fromkeys(_DRAWING, "microgradx.drawing")
 
 __all__ = [  # noqa: PLE0604 - the lists of names that it unpacks hold strings
     "Tensor", "Value", "detect_mutation", "enable_grad", "errors", "grad", "hessian", "hvp",
-    "ieee_zeros", "is_grad_enabled", "jacobian", "jvp", "linalg", "modes", "no_grad", "ops",
+    "ieee_zeros", "index_add", "is_grad_enabled", "jacobian", "jvp", "linalg", "modes", "no_grad", "ops",
     "primitive", "special", "tensor", "value_and_grad", "vjp", *_DRAWING, *_ELEMENTWISE, *functions.__all__,
 ]  # fmt: skip
 

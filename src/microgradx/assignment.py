@@ -107,7 +107,9 @@ def _taken(x: Tensor, index: Any) -> tuple[int, ...]:
     try:
         return np.broadcast_to(False, x.shape)[index].shape  # type: ignore[no-any-return]  # noqa: FBT003
     except IndexError as error:
-        raise IndexingError("index", f"{error} (shape {x.shape})", "Check the index against the shape") from None
+        raise IndexingError(
+            "index", f"{error} (shape {x.shape})", "Check the index against the shape"
+        ) from None
 
 
 def _set(x: Tensor, v: TensorLike, index: Any) -> Tensor:
@@ -125,7 +127,11 @@ def _set(x: Tensor, v: TensorLike, index: Any) -> Tensor:
         except ValueError:
             fits = False
         if not fits:
-            raise ShapeError("assignment", f"numbers of shape {v.shape} for elements of shape {taken}", "Sizes must be equal or 1, counted from the last axis")
+            raise ShapeError(
+                "assignment",
+                f"numbers of shape {v.shape} for elements of shape {taken}",
+                "Sizes must be equal or 1, counted from the last axis",
+            )
     return apply(indexing.set_at, (x, v), {"index": index})
 
 
@@ -167,7 +173,14 @@ def set_item(x: Tensor, index: Any, v: Any) -> None:
     """``x[index] = v``."""
     x._refuse_traced("an assignment")
     place = as_index(index)
-    if isinstance(v, Tensor) and v.op is indexing.getitem and v.parents[0] is x and v.time > x.time and is_basic(place) and v.params["index"] == place:
+    if (
+        isinstance(v, Tensor)
+        and v.op is indexing.getitem
+        and v.parents[0] is x
+        and v.time > x.time
+        and is_basic(place)
+        and v.params["index"] == place
+    ):
         return  # the second half of `x[i] += v`: the slice has written through already
     if _recorded(x, v):
         _replace(x, _set, v, place)
@@ -187,14 +200,20 @@ def _write(x: Tensor, place: Any, v: Any) -> None:
     """Overwrite numbers that no graph records."""
     if x.op is not None:
         raise GraphError(
-            _where(x), f"the result of {x.op.name} cannot be overwritten inside no_grad", "Assign to x.detach(), or record the assignment"
+            _where(x),
+            f"the result of {x.op.name} cannot be overwritten inside no_grad",
+            "Assign to x.detach(), or record the assignment",
         )
     array = as_array(v._data if isinstance(v, Tensor) else v, "assignment")
     taken = _taken(x, place)
     try:
         np.broadcast_to(array, taken) if array.ndim <= len(taken) else array.reshape(taken)
     except ValueError:
-        raise ShapeError("assignment", f"numbers of shape {array.shape} for elements of shape {taken}", "Sizes must be equal or 1, counted from the last axis") from None
+        raise ShapeError(
+            "assignment",
+            f"numbers of shape {array.shape} for elements of shape {taken}",
+            "Sizes must be equal or 1, counted from the last axis",
+        ) from None
     data = x._data
     # A graph may still need the old numbers: they stay where they are, and x gets new memory.
     # Only an array that was handed out is written to, so that its holder sees the change.
@@ -243,10 +262,14 @@ def _write_through(x: Tensor, change: Callable[..., Tensor], *args: Any) -> None
     base = x.parents[0]
     if x.op is not indexing.getitem or not isinstance(base, Tensor):
         raise GraphError(
-            _where(x), f"this is a view ({x.op.name}) of another Tensor, which NumPy would overwrite too", "Assign to the other Tensor, or to x.copy()"
+            _where(x),
+            f"this is a view ({x.op.name}) of another Tensor, which NumPy would overwrite too",
+            "Assign to the other Tensor, or to x.copy()",
         )
     if base.time > x.time:
-        raise GraphError(_where(x), "what this is a slice of was overwritten since", "Take the slice again")
+        raise GraphError(
+            _where(x), "what this is a slice of was overwritten since", "Take the slice again"
+        )
     index = x.params["index"]
     old = _old_self(x)
     set_item(base, index, change(old, *args))
@@ -267,7 +290,11 @@ def _in_place(op: Any) -> Callable[[Tensor, Any], Any]:
         if z.shape != x._data.shape:
             raise _reshaped(op, x, z)
         if not np.can_cast(z.dtype, x._data.dtype, "same_kind"):
-            raise DTypeError(op.name, f"the result has dtype {z.dtype}, the Tensor {x.dtype}", "Write x = x + v for a new Tensor")
+            raise DTypeError(
+                op.name,
+                f"the result has dtype {z.dtype}, the Tensor {x.dtype}",
+                "Write x = x + v for a new Tensor",
+            )
         _write(x, ..., z)
         return x
 
@@ -282,10 +309,20 @@ def _combined(x: Tensor, v: Any, op: Any) -> Tensor:
 
 
 def _reshaped(op: Any, x: Tensor, z: Any) -> ShapeError:
-    return ShapeError(op.name, f"the result has shape {z.shape}, the Tensor {x.shape}", "Write x = x + v for a new Tensor")
+    return ShapeError(
+        op.name,
+        f"the result has shape {z.shape}, the Tensor {x.shape}",
+        "Write x = x + v for a new Tensor",
+    )
 
 
-for _name, _op in {"iadd": elementwise.add, "isub": elementwise.sub, "imul": elementwise.mul, "itruediv": elementwise.div, "ipow": elementwise.pow}.items():
+for _name, _op in {
+    "iadd": elementwise.add,
+    "isub": elementwise.sub,
+    "imul": elementwise.mul,
+    "itruediv": elementwise.div,
+    "ipow": elementwise.pow,
+}.items():
     setattr(Tensor, f"__{_name}__", _in_place(_op))
 Tensor.__setitem__ = set_item  # type: ignore[attr-defined]
 Tensor.at = property(At, doc="Name elements that a new Tensor shall differ in: ``x.at[i].set(v)``.")  # type: ignore[attr-defined]

@@ -79,7 +79,11 @@ def _matrix(x: TensorLike, where_from: str, *, square_only: bool = True) -> Tens
     x = as_tensor(x, f"linalg.{where_from}")
     if x.ndim < 2 or (square_only and x.shape[-1] != x.shape[-2]):
         what = "square matrices" if square_only else "matrices"
-        raise ShapeError(f"linalg.{where_from}", f"shape {x.shape} is no stack of {what}", "The last two axes are rows and columns")
+        raise ShapeError(
+            f"linalg.{where_from}",
+            f"shape {x.shape} is no stack of {what}",
+            "The last two axes are rows and columns",
+        )
     return x if x.dtype.kind == "f" else x.astype(float)
 
 
@@ -142,7 +146,11 @@ def solve(x: TensorLike, y: TensorLike) -> Tensor:
     column = b.ndim == 1
     b = expand_dims(b, 1) if column else b
     if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
-        raise ShapeError("linalg.solve", f"right-hand sides of shape {as_tensor(y, 'solve').shape} for {a.shape}", "One number for each row")
+        raise ShapeError(
+            "linalg.solve",
+            f"right-hand sides of shape {as_tensor(y, 'solve').shape} for {a.shape}",
+            "One number for each row",
+        )
     z = apply(factors.solve, (a, b))
     return squeeze(z, -1) if column else z
 
@@ -310,13 +318,19 @@ def svd(x: TensorLike, full_matrices: bool = False, compute_uv: bool = True) -> 
     x = _matrix(x, "svd", square_only=False)
     m, n = x.shape[-2:]
     if full_matrices and m != n and compute_uv:
-        raise UnsupportedError("linalg.svd", "the surplus vectors of full_matrices=True have no gradient", "Pass full_matrices=False")
+        raise UnsupportedError(
+            "linalg.svd",
+            "the surplus vectors of full_matrices=True have no gradient",
+            "Pass full_matrices=False",
+        )
     k, lead = min(m, n), x.shape[:-2]
     z = apply(factors.svd, (x,), {"k": k})
     s = z[..., m * k : m * k + k]
     if not compute_uv:
         return s
-    return SVDResult(reshape(z[..., : m * k], (*lead, m, k)), s, reshape(z[..., m * k + k :], (*lead, k, n)))
+    return SVDResult(
+        reshape(z[..., : m * k], (*lead, m, k)), s, reshape(z[..., m * k + k :], (*lead, k, n))
+    )
 
 
 def svdvals(x: TensorLike) -> Tensor:
@@ -341,7 +355,9 @@ def qr(x: TensorLike, mode: str = "reduced") -> Any:
     """
     x = _matrix(x, "qr", square_only=False)
     if mode not in {"reduced", "r"}:
-        raise UnsupportedError("linalg.qr", f"mode {mode!r} has no gradient here", "Use 'reduced' or 'r'")
+        raise UnsupportedError(
+            "linalg.qr", f"mode {mode!r} has no gradient here", "Use 'reduced' or 'r'"
+        )
     m, n = x.shape[-2:]
     z = apply(factors.qr, (x[..., :m] if n > m else x,))
     q, r = z[..., :m, :], z[..., m:, :]
@@ -358,7 +374,9 @@ def _scaled(x: Tensor) -> tuple[Any, Any]:
         return x, None
     info = np.finfo(x.dtype)
     size = np.abs(x._data).max()
-    if not (size > np.sqrt(info.max) / x.size or 0 < size < np.sqrt(info.tiny) * x.size) or not np.isfinite(size):
+    if not (
+        size > np.sqrt(info.max) / x.size or 0 < size < np.sqrt(info.tiny) * x.size
+    ) or not np.isfinite(size):
         return x, None
     # A power of two, so that nothing is rounded; a constant, because a norm scales with its input.
     scale = x.dtype.type(2.0) ** np.floor(np.log2(size))
@@ -435,7 +453,11 @@ def matrix_norm(x: TensorLike, ord: Any = "fro", keepdims: bool = False) -> Tens
         z = add_up(s, -1) if ord == "nuc" else s[..., 0] if ord == 2 else s[..., -1]
         return expand_dims(z, (-2, -1)) if keepdims else z
     if ord not in {1, -1, np.inf, -np.inf}:
-        raise UnsupportedError("linalg.norm", f"matrices have no norm {ord!r}", "Use 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
+        raise UnsupportedError(
+            "linalg.norm",
+            f"matrices have no norm {ord!r}",
+            "Use 'fro', 'nuc', 1, -1, 2, -2, inf or -inf",
+        )
     summed, left = both if abs(ord) == 1 else both[::-1]
     totals = add_up(magnitude(x), summed, keepdims=True)
     z = (largest if ord > 0 else smallest)(totals, axis=left, keepdims=True)
@@ -476,7 +498,9 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     if n == 1:
         return vector_norm(x, ord, axis, keepdims)
     if n != 2:
-        raise ShapeError("linalg.norm", f"a norm over {n} axes", "Name one axis for vectors, two for matrices")
+        raise ShapeError(
+            "linalg.norm", f"a norm over {n} axes", "Name one axis for vectors, two for matrices"
+        )
     rows, columns = (0, 1) if places is None else [i % x.ndim for i in places]
     rest = [i for i in range(x.ndim) if i not in {rows, columns}]
     z = matrix_norm(transpose(x, (*rest, rows, columns)), ord)

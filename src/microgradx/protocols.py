@@ -118,7 +118,9 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     return _on_arrays(getattr(ufunc, method), inputs, options)
 
 
-def _call(ufunc: np.ufunc, inputs: tuple[Any, ...], options: dict[str, Any], *, tracked: bool) -> Any:
+def _call(
+    ufunc: np.ufunc, inputs: tuple[Any, ...], options: dict[str, Any], *, tracked: bool
+) -> Any:
     ours = UFUNCS.get(ufunc)
     if ours is None and not hasattr(np, ufunc.__name__):  # such as scipy.special's
         ours = getattr(special, ufunc.__name__, None)
@@ -128,9 +130,13 @@ def _call(ufunc: np.ufunc, inputs: tuple[Any, ...], options: dict[str, Any], *, 
             inputs = tuple([functions.astype(x, dtype) for x in inputs])
         return ours(*inputs)
     if tracked and ufunc not in CONSTANT:
-        what = f"takes no {', '.join(options)}= here" if ours is not None else "has no gradient here"
+        what = (
+            f"takes no {', '.join(options)}= here" if ours is not None else "has no gradient here"
+        )
         raise _refuse(
-            ufunc.__name__, what, "Write it with the functions of microgradx, or use x.data for a constant"
+            ufunc.__name__,
+            what,
+            "Write it with the functions of microgradx, or use x.data for a constant",
         )
     return _on_arrays(ufunc, inputs, options if dtype is None else {**options, "dtype": dtype})
 
@@ -205,7 +211,9 @@ def _signature(function: Any) -> inspect.Signature | None:
         return None
 
 
-def _bound(function: Any, ours: Any, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bound(
+    function: Any, ours: Any, args: Any, kwargs: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """NumPy's arguments, the required ones by position and the others by NumPy's names."""
     signature = _signature(function)
     if signature is None:
@@ -235,7 +243,9 @@ def _translated(name: str, ours: Any, args: tuple[Any, ...], kwargs: dict[str, A
         x = kwargs.pop(key)
         neutral = x is None or x is np._NoValue or x is True or key in _IGNORED  # type: ignore[attr-defined]
         if not neutral and not (key == "order" and x in {"C", "K"}):
-            raise _refuse(name, f"takes no {key}= with Tensors", "Leave it away, or use x.data for a constant")
+            raise _refuse(
+                name, f"takes no {key}= with Tensors", "Leave it away, or use x.data for a constant"
+            )
     if dtype is not None:
         args = (functions.astype(args[0], dtype), *args[1:])
     return ours(*args, **kwargs)

@@ -64,7 +64,10 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> Tensor:
         A view of the same data.
     """
     x = as_tensor(x, "swapaxes")
-    (i,), (j,) = axes_of(axis1, x.ndim, "swapaxes") or (0,), axes_of(axis2, x.ndim, "swapaxes") or (0,)
+    (i,), (j,) = (
+        axes_of(axis1, x.ndim, "swapaxes") or (0,),
+        axes_of(axis2, x.ndim, "swapaxes") or (0,),
+    )
     order = list(range(x.ndim))
     order[i], order[j] = j, i
     return transpose(x, order)
@@ -99,9 +102,14 @@ def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> Tensor:
     for places in (source, destination):
         axes_of(places, x.ndim, "moveaxis")
     old = [a % x.ndim for a in (source if isinstance(source, (tuple, list)) else [source])]  # type: ignore[operator]
-    new = [a % x.ndim for a in (destination if isinstance(destination, (tuple, list)) else [destination])]  # type: ignore[operator]
+    new = [
+        a % x.ndim
+        for a in (destination if isinstance(destination, (tuple, list)) else [destination])
+    ]  # type: ignore[operator]
     if len(old) != len(new):
-        raise ShapeError("moveaxis", f"{len(old)} axes to {len(new)} places", "Name as many of both")
+        raise ShapeError(
+            "moveaxis", f"{len(old)} axes to {len(new)} places", "Name as many of both"
+        )
     order = [i for i in range(x.ndim) if i not in old]
     for place, axis in sorted(zip(new, old, strict=True)):
         order.insert(place, axis)
@@ -154,11 +162,15 @@ def broadcast_arrays(*args: TensorLike) -> tuple[Tensor, ...]:
         shape = np.broadcast_shapes(*[t.shape for t in tensors])
     except ValueError:
         shapes = " and ".join(str(t.shape) for t in tensors)
-        raise ShapeError("broadcast_arrays", f"shapes {shapes} do not broadcast together", "Reshape one of them") from None
+        raise ShapeError(
+            "broadcast_arrays", f"shapes {shapes} do not broadcast together", "Reshape one of them"
+        ) from None
     return tuple([broadcast_to(t, shape) for t in tensors])
 
 
-def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
+def meshgrid(
+    *xi: TensorLike, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Tensor, ...]:
     """Coordinates of a grid from the coordinates of its sides.
 
     Parameters
@@ -382,7 +394,11 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
             z = z + border
         return z
     if mode not in {"edge", "reflect", "symmetric", "wrap"}:
-        raise UnsupportedError("pad", f"mode {mode!r} has no gradient here", "Use constant, edge, reflect, symmetric or wrap")
+        raise UnsupportedError(
+            "pad",
+            f"mode {mode!r} has no gradient here",
+            "Use constant, edge, reflect, symmetric or wrap",
+        )
     for i, (a, b) in enumerate(width):
         if a or b:
             source = np.pad(np.arange(x.shape[i]), (a, b), mode)  # type: ignore[call-overload]
@@ -453,7 +469,11 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
     x = as_tensor(x, "split")
     (i,) = axes_of(axis, x.ndim, "split") or (0,)
     if hasattr(indices_or_sections, "__index__") and x.shape[i] % int(indices_or_sections):
-        raise ShapeError("split", f"axis {i} of shape {x.shape} has no {indices_or_sections} equal parts", "array_split allows unequal ones")
+        raise ShapeError(
+            "split",
+            f"axis {i} of shape {x.shape} has no {indices_or_sections} equal parts",
+            "array_split allows unequal ones",
+        )
     return array_split(x, indices_or_sections, i)
 
 

@@ -94,18 +94,32 @@ def _letters(subscripts: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], 
     inputs, arrow, result = subscripts.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ndims):
-        raise ShapeError("einsum", f"{len(terms)} terms in {subscripts!r} for {len(ndims)} arrays", "Name the axes of each")
+        raise ShapeError(
+            "einsum",
+            f"{len(terms)} terms in {subscripts!r} for {len(ndims)} arrays",
+            "Name the axes of each",
+        )
     free = [c for c in LETTERS if c not in subscripts]
-    longest = max([n - len(t) + 3 for t, n in zip(terms, ndims, strict=True) if "..." in t], default=0)
+    longest = max(
+        [n - len(t) + 3 for t, n in zip(terms, ndims, strict=True) if "..." in t], default=0
+    )
     extra = "".join(free[:longest])
     spelt = []
     for term, n in zip(terms, ndims, strict=True):
         more = n - len(term) + 3
         full = term.replace("...", extra[len(extra) - more :] if more > 0 else "")
         if not full.isalpha() and full:
-            raise ShapeError("einsum", f"{term!r} in {subscripts!r} is not made of letters", "Use letters and '...'")
+            raise ShapeError(
+                "einsum",
+                f"{term!r} in {subscripts!r} is not made of letters",
+                "Use letters and '...'",
+            )
         if len(full) != n:
-            raise ShapeError("einsum", f"{term!r} names {len(full)} axes of an array with {n}", "One letter for each axis")
+            raise ShapeError(
+                "einsum",
+                f"{term!r} names {len(full)} axes of an array with {n}",
+                "One letter for each axis",
+            )
         spelt.append(full)
     if arrow:
         wanted = result.replace("...", extra)
@@ -114,7 +128,11 @@ def _letters(subscripts: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], 
         wanted = extra + "".join(once)
     unknown = [c for c in wanted if not any(c in term for term in spelt)]
     if unknown or len(set(wanted)) != len(wanted):
-        raise ShapeError("einsum", f"the result of {subscripts!r} has a letter twice, or one that no array has", "Each letter of the result once")
+        raise ShapeError(
+            "einsum",
+            f"the result of {subscripts!r} has a letter twice, or one that no array has",
+            "Each letter of the result once",
+        )
     return tuple(spelt), wanted
 
 
@@ -126,8 +144,14 @@ def _sized(terms: tuple[str, ...], tensors: list[Tensor]) -> list[Tensor]:
             if found.setdefault(c, n) == 1:
                 found[c] = n
             elif n not in {1, found[c]}:
-                raise ShapeError("einsum", f"letter {c!r} stands for lengths {found[c]} and {n}", "Lengths must be equal or 1")
-    return [broadcast_to(t, [found[c] for c in term]) for term, t in zip(terms, tensors, strict=True)]
+                raise ShapeError(
+                    "einsum",
+                    f"letter {c!r} stands for lengths {found[c]} and {n}",
+                    "Lengths must be equal or 1",
+                )
+    return [
+        broadcast_to(t, [found[c] for c in term]) for term, t in zip(terms, tensors, strict=True)
+    ]
 
 
 def _plain(x: Tensor, term: str, terms: tuple[str, ...], result: str) -> tuple[Tensor, str]:
@@ -138,7 +162,9 @@ def _plain(x: Tensor, term: str, terms: tuple[str, ...], result: str) -> tuple[T
             rest = [i for i in range(x.ndim) if i not in places]
             x = transpose(x, (*places, *rest))[(np.arange(x.shape[places[0]]),) * len(places)]
             term = c + "".join(term[i] for i in rest)
-    lone = tuple([i for i, c in enumerate(term) if c not in result and sum(c in t for t in terms) == 1])
+    lone = tuple(
+        [i for i, c in enumerate(term) if c not in result and sum(c in t for t in terms) == 1]
+    )
     if lone:
         x, term = add_up(x, lone), "".join(c for i, c in enumerate(term) if i not in lone)
     return x, term
@@ -151,7 +177,9 @@ def _path(terms: tuple[str, ...], result: str, shapes: tuple[Any, ...]) -> list[
     if n < 3:
         return [(0, 1)] * (n - 1)
     arrays = [np.broadcast_to(0.0, shape) for shape in shapes]
-    found, _ = np.einsum_path(f"{','.join(terms)}->{result}", *arrays, optimize="optimal" if n < 6 else "greedy")
+    found, _ = np.einsum_path(
+        f"{','.join(terms)}->{result}", *arrays, optimize="optimal" if n < 6 else "greedy"
+    )
     pairs: list[tuple[int, int]] = []
     for step in found[1:]:
         left = list(step)  # NumPy may take several at once: pairs one after another

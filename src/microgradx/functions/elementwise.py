@@ -198,7 +198,11 @@ def _wide(x: TensorLike) -> Any:
 
 
 def nan_to_num(
-    x: TensorLike, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+    x: TensorLike,
+    copy: bool = True,
+    nan: float = 0.0,
+    posinf: float | None = None,
+    neginf: float | None = None,
 ) -> Tensor:
     """Finite numbers in the place of nan and infinities, where the gradient is then 0.
 

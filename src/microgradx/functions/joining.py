@@ -165,7 +165,11 @@ def block(xs: TensorLike) -> Tensor:
         depth, inner = depth + 1, inner[0]
 
     def axes(part: TensorLike) -> int:
-        return builtins.max(axes(p) for p in part) if isinstance(part, list) else as_tensor(part, "block").ndim
+        return (
+            builtins.max(axes(p) for p in part)
+            if isinstance(part, list)
+            else as_tensor(part, "block").ndim
+        )
 
     ndim = builtins.max(depth, axes(xs))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from microgradx import modes
 from microgradx.functions.arguments import TensorLike, as_tensor, ints
+from microgradx.functions.shapes import broadcast_to
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def full(
     ----------
     shape : int or tuple of int
         The shape.
-    fill_value : float
-        The number.
+    fill_value : float, or Tensor
+        The number; a Tensor gets a gradient.
     dtype : dtype_like, optional
         float64 by default.
     requires_grad : bool, optional
@@ -116,8 +117,11 @@ def full(
     Returns
     -------
     Tensor
-        A leaf.
+        A leaf, unless `fill_value` is a Tensor.
     """
+    if isinstance(fill_value, Tensor):
+        wide = broadcast_to(fill_value, shape)
+        return wide if dtype is None else wide.astype(dtype)
     return _made(np.full(shape, fill_value, dtype or np.float64), requires_grad, name)
 
 
@@ -189,6 +193,8 @@ def full_like(
     Tensor
         A leaf.
     """
+    if isinstance(fill_value, Tensor):
+        return full(as_tensor(x, "full_like").shape, fill_value, dtype)
     return _made(
         np.full_like(as_tensor(x, "full_like")._data, fill_value, dtype=dtype), requires_grad, None
     )
@@ -217,8 +223,8 @@ def arange(
 
 
 def linspace(
-    start: float,
-    stop: float,
+    start: Any,
+    stop: Any,
     num: int = 50,
     dtype: DTypeLike | None = None,
     requires_grad: bool | None = None,
@@ -227,8 +233,8 @@ def linspace(
 
     Parameters
     ----------
-    start, stop : float
-        The ends.
+    start, stop : float, or Tensor of shape ()
+        The ends; Tensors get gradients.
     num : int, optional
         How many.
     dtype : dtype_like, optional
@@ -239,8 +245,12 @@ def linspace(
     Returns
     -------
     Tensor, shape (num,)
-        A leaf.
+        A leaf, unless an end is a Tensor.
     """
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):
+        steps = np.linspace(0.0, 1.0, num)
+        mixed = start * (1 - steps) + stop * steps
+        return mixed if dtype is None else mixed.astype(dtype)  # type: ignore[no-any-return]
     return _made(np.linspace(start, stop, num, dtype=dtype), requires_grad, None)
 
 

@@ -101,7 +101,9 @@ def take_along_axis(x: TensorLike, indices: Any, axis: int | None = -1) -> Tenso
     chosen = np.asarray(_numbers(indices, "take_along_axis"))
     i = _place(0 if axis is None else axis, x.ndim, "take_along_axis")
     if chosen.ndim != x.ndim:
-        raise ShapeError("take_along_axis", f"indices with {chosen.ndim} axes for {x.ndim}", "Use keepdims=True")
+        raise ShapeError(
+            "take_along_axis", f"indices with {chosen.ndim} axes for {x.ndim}", "Use keepdims=True"
+        )
     lengths = [n if k != i else chosen.shape[i] for k, n in enumerate(x.shape)]
     index: list[Any] = list(np.ogrid[tuple([slice(n) for n in lengths])])
     index[i] = chosen
@@ -131,7 +133,9 @@ def choose(indices: Any, choices: Any, mode: str = "raise") -> Tensor:
     if mode != "raise":
         numbers = numbers % len(wide) if mode == "wrap" else np.clip(numbers, 0, len(wide) - 1)
     elif ((numbers < 0) | (numbers >= len(wide))).any():
-        raise IndexingError("choose", f"a number outside 0 to {len(wide) - 1}", "Use mode 'wrap' or 'clip'")
+        raise IndexingError(
+            "choose", f"a number outside 0 to {len(wide) - 1}", "Use mode 'wrap' or 'clip'"
+        )
     return stack(wide)[(numbers, *np.ogrid[tuple([slice(n) for n in numbers.shape])])]
 
 
@@ -155,7 +159,9 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     """
     x = as_tensor(x, "diagonal")
     if x.ndim < 2:
-        raise ShapeError("diagonal", f"shape {x.shape} has no two axes", "Use diag to make a matrix")
+        raise ShapeError(
+            "diagonal", f"shape {x.shape} has no two axes", "Use diag to make a matrix"
+        )
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
     steps = np.arange(n)
@@ -187,7 +193,11 @@ def diag(x: TensorLike, k: int = 0) -> Tensor:
     if x.ndim == 2:
         return diagonal(x, k)
     if x.ndim != 1:
-        raise ShapeError("diag", f"shape {x.shape} has neither one axis nor two", "Use diagonal for stacks of matrices")
+        raise ShapeError(
+            "diag",
+            f"shape {x.shape} has neither one axis nor two",
+            "Use diagonal for stacks of matrices",
+        )
     return diagflat(x, k)
 
 
@@ -223,7 +233,9 @@ def _matrix(x: TensorLike, where: str) -> Tensor:
 
 
 # ---- by order -------------------------------------------------------------------------------------------
-def argsort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+def argsort(
+    x: TensorLike, axis: int | None = -1, *, descending: bool = False, stable: bool = True
+) -> Tensor:
     """The numbers of the elements in rising order; the first of ties first. A constant.
 
     Parameters
@@ -252,7 +264,9 @@ def argsort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, s
     return constant(np.flip(data.shape[i] - 1 - backwards, i).copy())
 
 
-def sort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+def sort(
+    x: TensorLike, axis: int | None = -1, *, descending: bool = False, stable: bool = True
+) -> Tensor:
     """Elements in rising order; each keeps its gradient.
 
     Parameters
@@ -285,7 +299,9 @@ def sort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, stab
 
 def argpartition(x: TensorLike, kth: Any, axis: int | None = -1) -> Tensor:
     """As ``numpy.argpartition``: a constant."""
-    return constant(np.argpartition(_numbers(as_tensor(x, "argpartition"), "argpartition"), kth, axis))
+    return constant(
+        np.argpartition(_numbers(as_tensor(x, "argpartition"), "argpartition"), kth, axis)
+    )
 
 
 def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
@@ -329,7 +345,9 @@ def searchsorted(x: TensorLike, v: TensorLike, side: str = "left", sorter: Any =
 
 def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> Tensor:
     """The number of the bin of each element: constants, as in NumPy."""
-    return constant(np.asarray(np.digitize(_numbers(x, "digitize"), _numbers(bins, "digitize"), right)))
+    return constant(
+        np.asarray(np.digitize(_numbers(x, "digitize"), _numbers(bins, "digitize"), right))
+    )
 
 
 # ---- by condition -----------------------------------------------------------------------------------------
@@ -351,7 +369,9 @@ def select(condlist: Any, choicelist: Any, default: TensorLike = 0) -> Tensor:
         Of the common shape.
     """
     if len(condlist) != len(choicelist) or not len(condlist):
-        raise ShapeError("select", f"{len(condlist)} conditions for {len(choicelist)} choices", "Pair them")
+        raise ShapeError(
+            "select", f"{len(condlist)} conditions for {len(choicelist)} choices", "Pair them"
+        )
     z: Any = as_tensor(default, "select")
     for condition, choice in zip(reversed(list(condlist)), reversed(list(choicelist)), strict=True):
         z = where(condition, choice, z)

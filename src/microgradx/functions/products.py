@@ -16,7 +16,19 @@ from microgradx.ops import elementwise, linalg
 from microgradx.tensor import Tensor, apply
 from microgradx.value import Value
 
-__all__ = ["cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
+__all__ = [
+    "cross",
+    "dot",
+    "inner",
+    "kron",
+    "matmul",
+    "matvec",
+    "outer",
+    "tensordot",
+    "vdot",
+    "vecdot",
+    "vecmat",
+]
 
 
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
@@ -106,7 +118,11 @@ def dot(xs: Any, ys: Any) -> Any:
     x, y = as_tensor(xs, "dot"), as_tensor(ys, "dot")
     if x.ndim == 0 or y.ndim == 0:
         return x * y
-    return matmul(x, y) if y.ndim < 3 and x.ndim < 3 else tensordot(x, y, ((-1,), (-2 if y.ndim > 1 else -1,)))
+    return (
+        matmul(x, y)
+        if y.ndim < 3 and x.ndim < 3
+        else tensordot(x, y, ((-1,), (-2 if y.ndim > 1 else -1,)))
+    )
 
 
 def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
@@ -151,7 +167,11 @@ def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
     for i, j in zip(mine, theirs, strict=True):
         right[j] = left[i]
     result = [c for c in left if c not in right] + [c for c in right if c not in left]
-    return apply(sums.einsum, (x, y), {"left": "".join(left), "right": "".join(right), "result": "".join(result)})
+    return apply(
+        sums.einsum,
+        (x, y),
+        {"left": "".join(left), "right": "".join(right), "result": "".join(result)},
+    )
 
 
 def inner(x: TensorLike, y: TensorLike) -> Tensor:
@@ -215,7 +235,11 @@ def cross(x: TensorLike, y: TensorLike, axis: int = -1) -> Tensor:
     x, y = as_tensor(x, "cross"), as_tensor(y, "cross")
     for t in (x, y):
         if not t.ndim or t.shape[axis] != 3:
-            raise ShapeError("cross", f"shape {t.shape} has no three elements along axis {axis}", "Append a 0 to plane vectors")
+            raise ShapeError(
+                "cross",
+                f"shape {t.shape} has no three elements along axis {axis}",
+                "Append a 0 to plane vectors",
+            )
     i = axis % builtins.max(x.ndim, y.ndim) - builtins.max(x.ndim, y.ndim)
     after, before = np.array([1, 2, 0]), np.array([2, 0, 1])
     rest = (slice(None),) * (-i - 1)

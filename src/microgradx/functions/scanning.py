@@ -108,7 +108,9 @@ def _filled(x: Tensor, number: float) -> Tensor:
     return x.where(x == x, number) if x.dtype.kind == "f" else x  # noqa: PLR0124 - only nan differs
 
 
-def diff(x: TensorLike, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
+def diff(
+    x: TensorLike, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None
+) -> Tensor:
     """Differences of neighbours, `n` times over.
 
     Parameters
@@ -178,11 +180,15 @@ def gradient(x: TensorLike, *spacing: Any, axis: Any = None, edge_order: int = 1
     axes = tuple(range(x.ndim)) if axes is None else axes
     steps = spacing * len(axes) if len(spacing) == 1 else spacing or (1.0,) * len(axes)
     if len(steps) != len(axes) or any(np.ndim(h) for h in steps) or edge_order != 1:
-        raise ShapeError("gradient", "uneven steps, or edges of second order", "Use equal steps and edge_order=1")
+        raise ShapeError(
+            "gradient", "uneven steps, or edges of second order", "Use equal steps and edge_order=1"
+        )
     slopes = []
     for i, h in zip(axes, steps, strict=True):
         if x.shape[i] < 2:
-            raise ShapeError("gradient", f"axis {i} of shape {x.shape} has fewer than 2 samples", "Sample more")
+            raise ShapeError(
+                "gradient", f"axis {i} of shape {x.shape} has fewer than 2 samples", "Sample more"
+            )
         lead = (slice(None),) * i
         inner = (x[(*lead, slice(2, None))] - x[(*lead, slice(None, -2))]) / (2 * h)
         first = (x[(*lead, slice(1, 2))] - x[(*lead, slice(0, 1))]) / h
@@ -191,7 +197,9 @@ def gradient(x: TensorLike, *spacing: Any, axis: Any = None, edge_order: int = 1
     return slopes[0] if len(slopes) == 1 else slopes
 
 
-def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: float = 1.0, axis: int = -1) -> Tensor:
+def trapezoid(
+    y: TensorLike, x: TensorLike | None = None, dx: float = 1.0, axis: int = -1
+) -> Tensor:
     """The integral of samples by the trapezoidal rule.
 
     Parameters

@@ -74,8 +74,14 @@ def average(
     w = as_tensor(weights, "average")
     if w.shape != x.shape:
         if axes is None or w.shape != tuple([x.shape[i] for i in axes]):
-            raise ShapeError("average", f"weights of shape {w.shape} for data of shape {x.shape}", "Name the axes they belong to")
-        w = broadcast_to(reshape(w, [n if i in axes else 1 for i, n in enumerate(x.shape)]), x.shape)
+            raise ShapeError(
+                "average",
+                f"weights of shape {w.shape} for data of shape {x.shape}",
+                "Name the axes they belong to",
+            )
+        w = broadcast_to(
+            reshape(w, [n if i in axes else 1 for i, n in enumerate(x.shape)]), x.shape
+        )
     total = add_up(w, axes, keepdims)
     z = add_up(x * w, axes, keepdims) / total
     return (z, total) if returned else z
@@ -118,20 +124,34 @@ def quantile(
     """
     x = as_tensor(x, "quantile")
     if method not in METHODS:
-        raise UnsupportedError("quantile", f"method {method!r} has no gradient here", f"Use one of {', '.join(METHODS)}")
+        raise UnsupportedError(
+            "quantile",
+            f"method {method!r} has no gradient here",
+            f"Use one of {', '.join(METHODS)}",
+        )
     shares = np.asarray(q._data if isinstance(q, Tensor) else q, float)
     if not ((shares >= 0) & (shares <= 1)).all():
-        raise ShapeError("quantile", f"{q} is not between 0 and 1", "Percentages are for percentile")
+        raise ShapeError(
+            "quantile", f"{q} is not between 0 and 1", "Percentages are for percentile"
+        )
     axes = axes_of(axis, x.ndim, "quantile")
     axes = tuple(range(x.ndim)) if axes is None else axes
     kept = tuple([i for i in range(x.ndim) if i not in axes])
     n = count(x, axes)
     if n == 0:
-        raise ShapeError("quantile", f"shape {x.shape} has nothing to choose from", "Check for empty input first")
+        raise ShapeError(
+            "quantile", f"shape {x.shape} has nothing to choose from", "Check for empty input first"
+        )
     rows = sort(reshape(transpose(x, (*kept, *axes)), (*[x.shape[i] for i in kept], n)))
     rows = where(np.isnan(rows._data[..., -1:]), np.nan, rows) if x.dtype.kind == "f" else rows
-    shape = tuple([1 if i in axes else m for i, m in enumerate(x.shape)] if keepdims else [x.shape[i] for i in kept])
-    found = [reshape(_between(rows, share * (n - 1), method), shape) for share in shares.ravel().tolist()]
+    shape = tuple(
+        [1 if i in axes else m for i, m in enumerate(x.shape)]
+        if keepdims
+        else [x.shape[i] for i in kept]
+    )
+    found = [
+        reshape(_between(rows, share * (n - 1), method), shape) for share in shares.ravel().tolist()
+    ]
     if not shares.ndim:
         return found[0]
     joined = concatenate([expand_dims(z, 0) for z in found], 0)
@@ -243,7 +263,11 @@ def nanstd(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = Fal
 
 # ---- covariance -------------------------------------------------------------------------------------------
 def cov(
-    x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None
+    x: TensorLike,
+    y: TensorLike | None = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
 ) -> Tensor:
     """Covariance matrix of variables in rows.
 

@@ -351,7 +351,7 @@ def _classes(source: Source, op: Primitive) -> OpCall:
 def _modulus(source: Source, op: Primitive) -> OpCall:
     shapes, _ = draw_shapes(source, 2)
     x, y = draw_array(source, shapes[0], -6.0, 6.0), draw_array(source, shapes[1], 0.5, 6.0)
-    return OpCall(op, (x, y * source.choice([1.0, -1.0])))
+    return OpCall(op, (x, np.asarray(y * source.choice([1.0, -1.0]))))
 
 
 def _one_hot(source: Source, op: Primitive) -> OpCall:
