@@ -8,14 +8,15 @@ import numpy as np
 
 from microgradx.ops.arrays import *  # noqa: F403 - programs call them by name
 
-__all__ = ["flush_denormals", "keep_zeros", "labels", "scatter", "spread"]
+__all__ = ["flush_denormals", "keep_zeros", "labels", "numbers_of_step", "scatter"]
 
 Array = Any
 
 
 def labels(x: Array, classes: int, out: Array = None) -> Array:
     """Whole numbers that must be classes, as indices."""
-    if x.size and not 0 <= np.minimum.reduce(x) <= np.maximum.reduce(x) < classes:
+    # As unsigned numbers, negative labels are too large: one search instead of two.
+    if x.size and np.maximum.reduce(x.view(f"u{x.itemsize}")) >= classes:
         raise IndexError(f"labels run from {x.min()} to {x.max()}, but there are {classes} classes")
     np.copyto(out, x, casting="unsafe")
     return out
@@ -36,8 +37,9 @@ def scatter(g: Array, index: Array, out: Array = None) -> Array:
     return out
 
 
-def spread(numbers: Any, count: Array, options: Array, out: Array = None) -> Array:
-    """What an optimiser multiplies with in this step."""
+def numbers_of_step(numbers: Any, count: Array, options: Array, out: Array = None) -> Array:
+    """Count a step, and work out what an optimiser multiplies with in it."""
+    count += 1
     out[...] = numbers(int(count[0]), *options.tolist())
     return out
 

@@ -184,10 +184,14 @@ class _Planner:
         work = self._buffer(f"update{k or ''}", chunk, str(row.dtype), "scratch")
         self.counters.append((count, given))
         table = f"{type(update.optimizer).__name__.lower()}_numbers{k or ''}"
-        self.tables[table] = type(update.optimizer).numbers
+        if update.moments:
+            self.tables[table] = type(update.optimizer).numbers
         numbers = memory.view(update.numbers)
-        self._emit("add", (count, 1, count), count, row, note="count steps")
-        self._emit("kernels.spread", (Table(table), count, given, numbers), numbers, row, note="numbers of this step")
+        if update.moments:  # without them the numbers change only with the options
+            self._emit(
+                "kernels.numbers_of_step", (Table(table), count, given, numbers), numbers, row,
+                note="count the steps; what the update multiplies with in this one",
+            )  # fmt: skip
         scalars = tuple([View(numbers.buffer, numbers.offset + i, (), ()) for i in range(numbers.size)])
         whole = [memory.view(x) for x in (update.whole, update.gradient, *update.moments)]
         for start in range(0, size, chunk):
