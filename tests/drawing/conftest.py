@@ -44,22 +44,19 @@ def random_graph(seed, size=40):
     """A random program over a few leaves: shared nodes, x * x, raw constants."""
     rng = random.Random(seed)
     nodes = [Value(rng.uniform(-2, 2)) for _ in range(rng.randint(1, 4))]
+    operations = [
+        lambda x, y: x * y,
+        lambda x, y: x + y,
+        lambda x, y: x - y,
+        lambda x, _: x * x,
+        lambda x, _: x.tanh(),
+        lambda x, _: x * 0.5,
+        lambda x, _: 1.5 - x,
+        lambda x, _: x.relu(),
+        lambda x, _: x**2,
+    ]
     for _ in range(rng.randint(3, size)):
-        x, y = rng.choice(nodes), rng.choice(nodes)
-        make = rng.choice(
-            [
-                lambda: x * y,
-                lambda: x + y,
-                lambda: x - y,
-                lambda: x * x,
-                lambda: x.tanh(),
-                lambda: x * 0.5,
-                lambda: 1.5 - x,
-                lambda: x.relu(),
-                lambda: x**2,
-            ]
-        )
-        nodes.append(make())
+        nodes.append(rng.choice(operations)(rng.choice(nodes), rng.choice(nodes)))
     return nodes[-1]
 
 

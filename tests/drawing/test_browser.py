@@ -59,7 +59,9 @@ def measured(body, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}</body>', encoding="utf-8")
     dom = opened(path, tmp_path)
-    return json.loads(html.unescape(re.search(r'<pre id="measured">(.*?)</pre>', dom, re.S)[1]))
+    return json.loads(
+        html.unescape(re.search(r'<pre id="measured">(.*?)</pre>', dom, re.DOTALL)[1])
+    )
 
 
 def graphs():
@@ -103,7 +105,9 @@ def test_each_step_lights_one_edge_and_shows_the_running_gradient(tmp_path):
     path = tmp_path / "steps.html"
     path.write_text(animation.html.replace("</body>", f"{probe}</body>"), encoding="utf-8")
     dom = opened(path, tmp_path)
-    found = json.loads(html.unescape(re.search(r'<pre id="measured">(.*?)</pre>', dom, re.S)[1]))
+    found = json.loads(
+        html.unescape(re.search(r'<pre id="measured">(.*?)</pre>', dom, re.DOTALL)[1])
+    )
     lit, words, grads = zip(*found["seen"], strict=True)
     assert list(lit) == [0, 0, *[1] * 9]
     for step, said in zip(animation.steps, words[1:], strict=True):
@@ -118,10 +122,13 @@ def test_each_step_lights_one_edge_and_shows_the_running_gradient(tmp_path):
 
 def test_a_notebooks_image_is_drawn(tmp_path):
     bundle = draw(lecture_graph())._repr_mimebundle_()["text/html"]
-    body = bundle + """<script>addEventListener('load',()=>{const i=document.querySelector('img');
+    body = (
+        bundle
+        + """<script>addEventListener('load',()=>{const i=document.querySelector('img');
      const pre=document.createElement('pre');pre.id='measured';
      pre.textContent=JSON.stringify({width:i.naturalWidth,alt:i.alt});document.body.append(pre)})
      </script>"""
+    )
     found = measured(body, tmp_path)
     assert found["width"] > 300
     assert "8 nodes, 9 edges" in found["alt"]

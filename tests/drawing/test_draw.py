@@ -11,6 +11,7 @@ import pytest
 from microgradx import Tensor, Value, draw
 from microgradx.errors import DrawingError, UnsupportedError
 from microgradx.graph import topological_order
+from microgradx.micrograd import draw_dot, trace
 
 from .conftest import lecture_graph, random_graph, svg_graph, tensor_graph, texts, truth
 
@@ -39,15 +40,22 @@ def test_every_format_has_exactly_the_traced_graph(seed):
     assert {n["id"] for n in data["nodes"]} == {f"n{i}" for i in nodes}
     assert {(int(e["from"][1:]), int(e["to"][1:]), e["slot"]) for e in data["edges"]} == edges
     mermaid = drawing.mermaid
-    assert sorted(
-        (int(m[1]), int(m[2])) for m in re.finditer(r"^ +n(\d+) -->.*? n(\d+)$", mermaid, re.M)
-    ) == pairs
-    assert len(re.findall(r"^ +n\d+[\[(]", mermaid, re.M)) == len(nodes)
+    assert (
+        sorted(
+            (int(m[1]), int(m[2]))
+            for m in re.finditer(r"^ +n(\d+) -->.*? n(\d+)$", mermaid, re.MULTILINE)
+        )
+        == pairs
+    )
+    assert len(re.findall(r"^ +n\d+[\[(]", mermaid, re.MULTILINE)) == len(nodes)
     dot = drawing.dot
-    assert sorted(
-        (int(m[1]), int(m[2])) for m in re.finditer(r"^\tn(\d+) -> n(\d+) ", dot, re.M)
-    ) == pairs
-    assert len(re.findall(r"^\tn\d+ \[", dot, re.M)) == len(nodes)
+    assert (
+        sorted(
+            (int(m[1]), int(m[2])) for m in re.finditer(r"^\tn(\d+) -> n(\d+) ", dot, re.MULTILINE)
+        )
+        == pairs
+    )
+    assert len(re.findall(r"^\tn\d+ \[", dot, re.MULTILINE)) == len(nodes)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -227,7 +235,7 @@ def test_what_is_no_node_is_refused():
 )
 def test_wrong_arguments_are_refused_with_the_right_ones(lecture, argument, message):
     with pytest.raises(DrawingError, match=message):
-        draw(lecture, **argument).svg  # noqa: B018 - the engine is looked for when it is needed
+        draw(lecture, **argument).svg  # noqa: B018
 
 
 def test_forward_part_shows_no_gradients(differentiated):
@@ -295,7 +303,13 @@ def test_a_mermaid_chart_too_large_for_mermaid_is_refused():
 
 def test_save_knows_the_format_by_the_suffix(differentiated, tmp_path):
     drawing = draw(differentiated, engine="built-in")
-    starts = {".svg": "<svg", ".html": "<!doctype html>", ".mmd": "flowchart LR", ".txt": " ", ".json": "{"}
+    starts = {
+        ".svg": "<svg",
+        ".html": "<!doctype html>",
+        ".mmd": "flowchart LR",
+        ".txt": " ",
+        ".json": "{",
+    }
     for suffix, start in starts.items():
         assert drawing.save(tmp_path / f"g{suffix}").read_text(encoding="utf-8").startswith(start)
     with pytest.raises(DrawingError, match=r"Use one of \.svg \.html"):
@@ -303,8 +317,6 @@ def test_save_knows_the_format_by_the_suffix(differentiated, tmp_path):
 
 
 def test_the_lectures_calls_work(differentiated, tmp_path):
-    from microgradx.micrograd import draw_dot, trace
-
     drawing = draw_dot(differentiated, format="svg", rankdir="LR")
     assert drawing.render(str(tmp_path / "gout")).endswith("gout.svg")
     nodes, edges = trace(differentiated)

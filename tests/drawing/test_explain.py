@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microgradx import Tensor, Value, explain, trace_lines, why
+from microgradx import Tensor, Value, explain, no_grad, trace_lines, why
 from microgradx.errors import GraphError, UnsupportedError
 from microgradx.graph import topological_order
 
@@ -170,8 +170,6 @@ def test_why_names_the_line_that_detached():
 
 
 def test_why_names_the_no_grad_block():
-    from microgradx import no_grad
-
     with trace_lines():
         w = Tensor([1.0, 2.0])
         with no_grad():

@@ -93,7 +93,7 @@ def woven_graph(seed, size):
     nodes = [Value(rng.uniform(-1, 1)) for _ in range(5)]
     while len(nodes) < size:
         x, y = rng.choice(nodes[-8:]), rng.choice(nodes[-25:])
-        nodes.append(rng.choice([lambda: x * y, lambda: x + y, x.tanh])())  # noqa: B023
+        nodes.append((x * y, x + y, x.tanh())[rng.randrange(3)])
     out = nodes[-1]
     for node in nodes[-10:-1]:
         out = out + node

@@ -38,7 +38,8 @@ def members(drawing, title):
 
 def test_scalar_modules_are_found_by_their_parameters(scalar_net):
     model, loss = scalar_net
-    drawing = draw(loss, style="modules", depth=2)  # `model` is a variable here
+    drawing = draw(loss, style="modules", depth=2)
+    assert model.layers  # found because it is a variable here
     assert set(heads(drawing).values()) == {
         "layers[0] Layer", "layers[1] Layer", "x0", "x1", "− 1", "loss",
     }  # fmt: skip
@@ -68,7 +69,9 @@ def test_every_node_is_drawn_or_counted(scalar_net):
         for box in drawing.scene.boxes:
             if box.key[0] == "g":
                 said = "".join(run.text for run in box.rows[1][0].runs)
-                counted += sum(int(n.replace(",", "")) for n in re.findall(r"(?:^|· )([\d,]+) ", said))
+                counted += sum(
+                    int(n.replace(",", "")) for n in re.findall(r"(?:^|· )([\d,]+) ", said)
+                )
         assert alone + counted == len(drawing.graph.nodes)
         assert drawing.notes[0].startswith(f"{len(drawing.graph.nodes)} nodes")
 

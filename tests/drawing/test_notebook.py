@@ -48,7 +48,7 @@ def test_an_executed_notebook_holds_the_picture(tmp_path):
     )
     try:
         client.create_kernel_manager()
-    except Exception:  # noqa: BLE001 - no kernel is installed under that name
+    except Exception:  # noqa: BLE001
         pytest.skip(f"no kernel for {sys.executable}")
     client.execute()
     data = book.cells[0].outputs[0]["data"]

@@ -47,7 +47,10 @@ def test_processes_with_different_hash_seeds_write_the_same_bytes(engine):
 
 
 def test_two_different_drawings_share_no_id():
-    one, two = draw(Value(1.0) + 2, engine="built-in").svg, draw(Value(1.0) * 2, engine="built-in").svg
+    one, two = (
+        draw(Value(1.0) + 2, engine="built-in").svg,
+        draw(Value(1.0) * 2, engine="built-in").svg,
+    )
     prefix = [svg.split('id="')[1].split('"')[0] for svg in (one, two)]
     assert prefix[0] != prefix[1]
 
@@ -91,7 +94,9 @@ def test_a_large_graph_says_what_it_hides():
     boxes = len(drawing.scene.boxes)
     assert drawing.style == "modules"
     hidden = 1199 - sum(box.key[0] == "n" for box in drawing.scene.boxes)
-    assert drawing.notes[0].startswith(f"1,199 nodes, 1,198 edges in {boxes} boxes; {hidden:,} nodes are")
+    assert drawing.notes[0].startswith(
+        f"1,199 nodes, 1,198 edges in {boxes} boxes; {hidden:,} nodes are"
+    )
     everything = draw(total, max_boxes=None, style="card", local=False)
     assert len(svg_graph(everything.svg)[0]) == 1199
     assert everything._placement.engine == "built-in"

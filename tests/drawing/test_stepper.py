@@ -67,7 +67,7 @@ def test_the_page_is_keyboard_operable_and_spoken(lecture):
     assert 'aria-live="polite"' in html
     for key in ("ArrowRight", "ArrowLeft", "Home", "End"):
         assert key in html
-    assert html.count("<button") == html.count("aria-label=\"previous") + html.count(
+    assert html.count("<button") == html.count('aria-label="previous') + html.count(
         'aria-label="next'
     ) + html.count("▶ play</button>")
     assert "prefers-reduced-motion" in html

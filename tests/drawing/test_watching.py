@@ -60,7 +60,7 @@ def test_drawings_group_by_line():
 
 @pytest.mark.quick
 def test_the_first_nan_of_a_forward_pass_stops_it():
-    with pytest.raises(NonFiniteError) as caught, detect_anomaly():
+    with pytest.raises(NonFiniteError) as caught, detect_anomaly():  # noqa: PT012
         x = Value(-1.0, name="x")
         y = x * 2
         y.log()
@@ -73,7 +73,7 @@ def test_the_first_nan_of_a_forward_pass_stops_it():
 
 def test_the_first_infinity_of_a_backward_pass_stops_it_and_changes_nothing():
     x = Value(0.0, name="x")
-    with pytest.raises(NonFiniteError) as caught, detect_anomaly():
+    with pytest.raises(NonFiniteError) as caught, detect_anomaly():  # noqa: PT012
         y = x.sqrt()
         (y * 3).backward()
     assert "the rule of sqrt for operand 1 made inf at x = 0" in str(caught.value)
@@ -83,7 +83,7 @@ def test_the_first_infinity_of_a_backward_pass_stops_it_and_changes_nothing():
 
 
 def test_tensor_ranges_are_named():
-    with warnings.catch_warnings(), pytest.raises(NonFiniteError) as caught, detect_anomaly():
+    with warnings.catch_warnings(), pytest.raises(NonFiniteError) as caught, detect_anomaly():  # noqa: PT012
         warnings.simplefilter("ignore")
         Tensor(np.array([1.0, -2.0, 3.0]), name="x").log()
     assert "1 nan or inf among 3 numbers from x in [−2, 3] (3,) f8" in str(caught.value)
@@ -111,7 +111,7 @@ def test_healthy_passes_are_left_alone():
 
 
 def test_lines_and_anomalies_are_watched_together():
-    with trace_lines(), pytest.raises(NonFiniteError), detect_anomaly():
+    with trace_lines(), pytest.raises(NonFiniteError), detect_anomaly():  # noqa: PT012
         kept = Value(3.0) * 2
         kept2 = kept * 0.0 - 1.0
         kept2.log()

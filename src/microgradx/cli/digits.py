@@ -146,7 +146,8 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     drawn = [] if arguments.no_pictures else _draw(model, pictures, losses, Path(arguments.out))
     if arguments.json:
-        print(json.dumps({**report, "seconds": round(seconds, 3), "out": arguments.out, "pictures": drawn}))
+        files_made = {"out": arguments.out, "pictures": drawn}
+        print(json.dumps({**report, "seconds": round(seconds, 3), **files_made}))
     else:
         print(
             f"test accuracy {report['accuracy']:.2%} after {arguments.epochs} epochs in "
@@ -157,9 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(
-    model: nn.Module, pictures: data.Digits, losses: list[float], weights: Path
-) -> list[str]:
+def _draw(model: nn.Module, pictures: data.Digits, losses: list[float], weights: Path) -> list[str]:
     """Draw the network with the gradients of one batch, and the loss; return the files' names."""
     from microgradx.drawing import draw  # noqa: PLC0415 - a large room, entered once
     from microgradx.drawing.curve import curve  # noqa: PLC0415

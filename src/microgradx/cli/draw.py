@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,10 @@ def add(commands: Any) -> None:
 
 def _assignment(text: str) -> tuple[str, float]:
     found = _ASSIGNMENT.fullmatch(text)
-    try:
-        if found is None:
-            raise ValueError
-        return found[1], float(found[2])
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER") from None
+    if found is not None:
+        with suppress(ValueError):
+            return found[1], float(found[2])
+    raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER")
 
 
 def run(arguments: argparse.Namespace) -> int:

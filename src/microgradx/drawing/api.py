@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ def draw(
     contributions: bool = False,
     group_by: str = "auto",
     depth: int | None = None,
-    open: Sequence[str] | str = (),  # noqa: A002 - the word for it
+    open: Sequence[str] | str = (),  # noqa: A002
     focus: Any = None,
     radius: int = 2,
     constants: str = "inline",
@@ -182,7 +182,7 @@ def draw(
     return Drawing(snapshot, scene, look, found, style=style, engine=engine)
 
 
-def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Drawing:  # noqa: A002
+def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Drawing:  # noqa: A002, ARG001
     """Draw as the micrograd lecture's function of this name does.
 
     Parameters

@@ -48,7 +48,7 @@ class Look:
             return f"{facts.broken:,} nan or inf"
         if facts.zeros == 1:
             return "all zeros"
-        if facts.zeros > 0.2:  # noqa: PLR2004 - what relu and masks leave behind
+        if facts.zeros > 0.2:
             return f"{facts.zeros:.0%} zeros, max {number_text(facts.high, '.3g')}"
         return f"mean {number_text(facts.mean, '.2g')} std {number_text(facts.std, '.2g')}"
 

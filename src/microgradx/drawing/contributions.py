@@ -19,7 +19,7 @@ from microgradx.graph import Node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Backward", "pull_slots", "retrace"]
+__all__ = ["Backward", "is_tracked", "pull_slots", "retrace", "slots_in_order"]
 
 
 @dataclass
@@ -104,6 +104,17 @@ def _pulled(
     ]
 
 
+def slots_in_order(node: Any) -> Sequence[int]:
+    """Operands in the order in which the engine adds their contributions.
+
+    The walk over Values takes the second of two operands first; sums of rounded numbers depend
+    on it.
+    """
+    count = len(node.parents)
+    both = count == 2 and getattr(node, "_x", ()).__class__ is node.__class__
+    return (1, 0) if both else range(count)
+
+
 def retrace(roots: Sequence[Any], order: Sequence[Any], seeds: Sequence[Any]) -> Backward:
     """Run the backward pass of `roots` on the side and keep every term.
 
@@ -129,7 +140,9 @@ def retrace(roots: Sequence[Any], order: Sequence[Any], seeds: Sequence[Any]) ->
         if node.op is None or g is None:
             continue
         found.order.append(node)
-        for slot, (parent, term) in enumerate(zip(node.parents, pull_slots(node, g), strict=True)):
+        terms = pull_slots(node, g)
+        for slot in slots_in_order(node):
+            term, parent = terms[slot], node.parents[slot]
             if term is None:
                 continue
             found.terms[id(node), slot] = term

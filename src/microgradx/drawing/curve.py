@@ -55,7 +55,9 @@ def curve(values: Sequence[float], *, title: str, label: str = "epoch", theme: s
     def y(v: float) -> float:
         return _TOP + inner_height * (1 - (v - low) / (high - low))
 
-    said = f"{title} from {number_text(finite[0])} to {number_text(finite[-1])}" if finite else title
+    said = (
+        f"{title} from {number_text(finite[0])} to {number_text(finite[-1])}" if finite else title
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="mgc" role="img" aria-label="{said}" '
         f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">',
@@ -69,11 +71,11 @@ def curve(values: Sequence[float], *, title: str, label: str = "epoch", theme: s
         at = _LEFT - 8 - text_width(text, 12)
         parts.append(f'<text class="mute" x="{at:.1f}" y="{y(v) + 4:.1f}">{text}</text>')
     every = max(1, math.ceil(len(values) / 12))
-    for i in range(0, len(values), every):
-        parts.append(
-            f'<text class="mute" x="{x(i):.1f}" y="{_HEIGHT - _BOTTOM + 18}" '
-            f'text-anchor="middle">{i + 1}</text>'
-        )
+    parts += [
+        f'<text class="mute" x="{x(i):.1f}" y="{_HEIGHT - _BOTTOM + 18}" '
+        f'text-anchor="middle">{i + 1}</text>'
+        for i in range(0, len(values), every)
+    ]
     parts.append(
         f'<text class="mute" x="{_LEFT + inner_width / 2:.0f}" y="{_HEIGHT - 8}" '
         f'text-anchor="middle">{label}</text>'
@@ -108,7 +110,10 @@ def _ticks(low: float, high: float) -> list[float]:
 def _style(name: str) -> str:
     theme = find_theme(name)
     rules = f".mgc text{{font:12px {FONT}}}.mgc .line{{fill:none;stroke-width:2}}"
-    for palette, around in ((theme.light, "{}"), (theme.dark, "@media (prefers-color-scheme:dark){{{}}}")):
+    for palette, around in (
+        (theme.light, "{}"),
+        (theme.dark, "@media (prefers-color-scheme:dark){{{}}}"),
+    ):
         if palette is not None:
             rules += around.format(
                 f".mgc .paper{{fill:{palette.paper}}}.mgc text{{fill:{palette.ink}}}"

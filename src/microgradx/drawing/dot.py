@@ -1,9 +1,9 @@
-"""DOT text for Graphviz, by the rules that make its engines draw every edge.
+r"""DOT text for Graphviz, by the rules that make its engines draw every edge.
 
 Measured on Graphviz 2.43 and graphviz-pure 0.2.2: record shapes in clusters lose edges, so boxes
 are HTML tables or plain shapes; ``newrank=true`` avoids "trouble in init_rank"; three-digit
 colours come out black; Arial is the one name that both measure as we do; raw ``&``
-in a quoted string makes invalid XML, and ``\\N`` is expanded even in HTML labels.
+in a quoted string makes invalid XML, and ``\N`` is expanded even in HTML labels.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def digraph(
     graphviz.Digraph
         ``.source`` is the text.
     """
-    import graphviz  # noqa: PLC0415 - 75 ms that `import microgradx` need not pay
+    import graphviz  # noqa: PLC0415
 
     palette = theme.light
     graph = graphviz.Digraph("microgradx")
@@ -239,9 +239,7 @@ def _pinned(wire: Wire, placement: Placement) -> dict[str, str]:
     return pinned
 
 
-def _extras(
-    graph: graphviz.Digraph, scene: Scene, placement: Placement, palette: Palette
-) -> None:
+def _extras(graph: graphviz.Digraph, scene: Scene, placement: Placement, palette: Palette) -> None:
     """Title, legend, notes and outlines, which a pinned drawing must carry as nodes."""
     titles = {}
     stack = list(scene.regions)
@@ -252,10 +250,13 @@ def _extras(
     for key, (x0, y0, x1, y1) in placement.regions.items():
         graph.node(
             key, "", shape="box", style="rounded", fixedsize="true", color=palette.mute,
-            width=f"{(x1 - x0) / _POINTS_PER_INCH:.4f}", height=f"{(y1 - y0) / _POINTS_PER_INCH:.4f}",
+            width=f"{(x1 - x0) / _POINTS_PER_INCH:.4f}",
+            height=f"{(y1 - y0) / _POINTS_PER_INCH:.4f}",
             pos=f"{(x0 + x1) / 2:.2f},{placement.height - (y0 + y1) / 2:.2f}", id=key,
         )  # fmt: skip
-        _words(graph, f"{key}t", (Text(titles[key], "mute", 11),), x0 + 9, y0 + 12, placement, palette)
+        _words(
+            graph, f"{key}t", (Text(titles[key], "mute", 11),), x0 + 9, y0 + 12, placement, palette
+        )
     for i, (x, y, text) in enumerate(placement.captions):
         _words(graph, f"caption{i}", (text,), x, y - 4, placement, palette)
     if scene.title:

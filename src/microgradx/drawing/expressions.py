@@ -71,7 +71,9 @@ def read_expression(text: str, values: Mapping[str, float]) -> Value:
     try:
         out = reader.read(tree)
     except RecursionError:
-        raise DrawingError("draw", "the expression is nested too deeply", "Name its steps") from None
+        raise DrawingError(
+            "draw", "the expression is nested too deeply", "Name its steps"
+        ) from None
     unused = sorted(set(values) - reader.used)
     if unused:
         raise DrawingError(
@@ -100,9 +102,8 @@ class _Reader:
             ):
                 out = self.value(step.value)
                 name = step.targets[0].id
-                if isinstance(out, Value):
-                    if out.name is None:
-                        out.name = name
+                if isinstance(out, Value) and out.name is None:
+                    out.name = name
                 self.known[name] = out
                 self.used.add(name)
             else:
@@ -113,7 +114,9 @@ class _Reader:
 
     def value(self, node: ast.AST) -> Any:
         """The Value or the number that a part of the expression stands for."""
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            if isinstance(node.value, bool):
+                self.refuse(node)
             return float(node.value)
         if isinstance(node, ast.Name):
             if node.id not in self.known:

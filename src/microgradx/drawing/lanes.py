@@ -74,8 +74,14 @@ def lanes(snapshot: Snapshot, look: Look) -> Scene:
         notes=notes,
         legend=(
             Text("blue: forward values", "forward", 11),
-            Text("\u00a0\u00a0 orange, dashed: cotangents flowing back", "backward", 11, italic=True),
-            Text("\u00a0\u00a0 × on an edge: local derivative\u00a0\u00a0 Σ: contributions add", "local", 11),
+            Text(
+                "\u00a0\u00a0 orange, dashed: cotangents flowing back", "backward", 11, italic=True
+            ),
+            Text(
+                "\u00a0\u00a0 × on an edge: local derivative\u00a0\u00a0 Σ: contributions add",
+                "local",
+                11,
+            ),
         ),
     )
 
@@ -189,7 +195,7 @@ def _reversed(route: Route) -> Route:
         points[-1] = route.tip
     points.reverse()
     tip = points[-1]
-    if len(points) >= 2:  # noqa: PLR2004
+    if len(points) >= 2:
         x, y = points[-2] if points[-2] != tip else points[-3]
         length = ((x - tip[0]) ** 2 + (y - tip[1]) ** 2) ** 0.5 or 1.0
         step = min(8.0, length)

@@ -16,6 +16,7 @@ looked at when boxes come in and when points go out.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -182,7 +183,7 @@ def _bends(
         if not wire.arrow:
             # An operation and the value it makes are one thing, drawn as two.
             items[tail].mate, items[head].mate = head, tail
-        for a, b in zip(path, path[1:], strict=False):
+        for a, b in itertools.pairwise(path):
             items[a].after.append(b)
             items[b].before.append(a)
         paths.append(path)
@@ -218,9 +219,7 @@ def _first_order(items: list[_Item], from_results: bool) -> list[list[int]]:
     return layers
 
 
-def _swept(
-    items: list[_Item], layers: list[list[int]], small: bool
-) -> tuple[list[list[int]], int]:
+def _swept(items: list[_Item], layers: list[list[int]], small: bool) -> tuple[list[list[int]], int]:
     """Sweep up and down until that no longer helps; return the best order and its crossings."""
     place = [0.0] * len(items)
     _renumber(layers, place)
@@ -325,7 +324,7 @@ def _coordinates(items: list[_Item], layers: list[list[int]]) -> list[float]:
     offsets: list[list[float]] = []
     for layer in layers:
         offset = [0.0]
-        for a, b in zip(layer, layer[1:], strict=False):
+        for a, b in itertools.pairwise(layer):
             slim = items[a].bend and items[b].bend
             gap = _GAP_LINE if slim else _GAP_BOX
             offset.append(offset[-1] + items[a].down + gap + items[b].up)
@@ -422,11 +421,9 @@ def _placed(
     for node, box in enumerate(scene.boxes):
         breadth = items[node].up + items[node].down
         out = sorted(leaving[node], key=lambda i: (across[paths[i][1]], wires[i].slot))
-        for i, port in zip(out, _ports(len(out), breadth, box.shape), strict=True):
-            start_at[i] = port
+        start_at |= zip(out, _ports(len(out), breadth, box.shape), strict=True)
         into = sorted(entering[node], key=lambda i: (across[paths[i][-2]], wires[i].slot))
-        for i, port in zip(into, _ports(len(into), breadth, box.shape), strict=True):
-            end_at[i] = port
+        end_at |= zip(into, _ports(len(into), breadth, box.shape), strict=True)
 
     def turn(a: float, b: float) -> Point:
         return (round(a, 2), round(b, 2)) if sideways else (round(b, 2), round(a, 2))
@@ -520,7 +517,7 @@ def _slope(stops: list[Point], i: int) -> float:
     if i in (0, len(stops) - 1):
         return 0.0
     (a0, b0), (a1, b1), (a2, b2) = stops[i - 1 : i + 2]
-    if a1 == a0 or a2 == a1:
+    if a1 in (a0, a2):
         return 0.0
     before, after = (b1 - b0) / (a1 - a0), (b2 - b1) / (a2 - a1)
     if before * after <= 0:

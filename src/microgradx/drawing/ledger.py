@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx.drawing.contributions import pull_slots, retrace
+from microgradx.drawing.contributions import pull_slots, retrace, slots_in_order
 from microgradx.drawing.formulas import local_formula, local_tex
 from microgradx.drawing.metrics import clean
 from microgradx.drawing.names import caller_frame, names_in, variables_of
@@ -252,8 +252,8 @@ def explain(
     entries = []
     for node in passes.order:
         g = passes.cotangents[id(node)]
-        for slot, parent in enumerate(node.parents):
-            if parent is x and (id(node), slot) in passes.terms:
+        for slot in slots_in_order(node):
+            if node.parents[slot] is x and (id(node), slot) in passes.terms:
                 entries.append(_entry(node, slot, g, passes.terms[id(node), slot], called))
     cotangent = passes.cotangents.get(id(x))
     array = isinstance(x._data, np.ndarray) and x._data.size > 1

@@ -95,7 +95,7 @@ def collapsed(
         groups[closed].members.append(record)
         key_of.append(group_key[closed])
     by_key = {group_key[path]: group for path, group in groups.items()}
-    wires = _merged_wires(snapshot, key_of, by_key, look)
+    wires = _merged_wires(snapshot, key_of, by_key)
     for i in snapshot.roots:
         group = by_key.get(key_of[i])
         if group is not None and snapshot.nodes[i] not in group.outputs:
@@ -107,9 +107,10 @@ def collapsed(
             # The outline already says which module it belongs to.
             record = replace(record, name=record.name.rpartition(".")[2])
         boxes.append(card(record, look, compact=not snapshot.has_arrays))
-    regions = _regions(snapshot, paths, key_of, groups, group_key, is_open)
+    regions = _regions(snapshot, paths, key_of, groups, group_key)
     hidden = len(snapshot.nodes) - len(alone)
-    stated = f"{snapshot.counts()} in {len(boxes)} boxes; {hidden:,} nodes are inside {len(groups)} of them"
+    stated = f"{snapshot.counts()} in {len(boxes)} boxes; "
+    stated += f"{hidden:,} nodes are inside {len(groups)} of them"
     return Scene(
         tuple(boxes),
         tuple(wires),
@@ -124,9 +125,7 @@ def collapsed(
     )
 
 
-def _merged_wires(
-    snapshot: Snapshot, key_of: list[str], by_key: dict[str, _Group], look: Look
-) -> list[Wire]:
+def _merged_wires(snapshot: Snapshot, key_of: list[str], by_key: dict[str, _Group]) -> list[Wire]:
     counts: Counter[tuple[str, str]] = Counter()
     single: dict[tuple[str, str], str] = {}
     seen_out: set[int] = set()
@@ -171,7 +170,7 @@ def _closed_box(key: str, group: _Group, look: Look, kinds: Mapping[Path, str]) 
         counted.append(text + (f" ({numbers:,} numbers)" if numbers != len(leaves) else ""))
     if constants:
         counted.append(f"{constants:,} constant{'s' * (constants != 1)}")
-    heading = (Text(name, bold=True),)
+    heading: tuple[Text, ...] = (Text(name, bold=True),)
     if group.path in kinds:
         heading += (Text(f" {kinds[group.path]}", "mute", 11),)
     rows: list[tuple[Cell, ...]] = [
@@ -217,7 +216,7 @@ def _outputs_text(outputs: list[Record], look: Look) -> str:
     if arrays:
         shapes = Counter(shape_text(record.value.shape) for record in arrays).most_common()
         text = ", ".join(s if n == 1 else f"{n} × {s}" for s, n in shapes[:2])
-        return text + (f", {len(shapes) - 2} more" if len(shapes) > 2 else "")  # noqa: PLR2004
+        return text + (f", {len(shapes) - 2} more" if len(shapes) > 2 else "")
     real = [x for x in numbers if x is not None]
     if len(real) <= _OUTPUTS_SHOWN:
         return "  ".join(look.number(x) for x in real)
@@ -231,7 +230,6 @@ def _regions(
     key_of: list[str],
     groups: dict[Path, _Group],
     group_key: dict[Path, str],
-    is_open: object,
 ) -> tuple[Region, ...]:
     """Outlines for the open prefixes, nested as the paths are."""
     tree: dict[Path, list[str]] = {}

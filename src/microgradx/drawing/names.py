@@ -22,7 +22,7 @@ _LARGEST = 1 << 20
 
 def caller_frame() -> FrameType | None:
     """The innermost frame that does not belong to this package."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to the caller's names
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if not frame.f_code.co_filename.startswith(_PACKAGE):
             return frame
@@ -79,11 +79,10 @@ def _reach(path: str, thing: Any, depth: int) -> Iterator[tuple[str, int, Any]]:
     if isinstance(thing, Node) or type(thing).__name__ == "ndarray":
         yield path, depth, thing
     elif isinstance(thing, (list, tuple)):
-        if depth < 2 and len(thing) <= _LONGEST_LIST:  # noqa: PLR2004
+        if depth < 2 and len(thing) <= _LONGEST_LIST:
             for i, item in enumerate(thing):
                 yield from _reach(f"{path}[{i}]", item, depth + 1)
-    elif isinstance(thing, dict):
-        if depth < 2 and len(thing) <= _LONGEST_LIST:  # noqa: PLR2004
-            for key, item in thing.items():
-                if isinstance(key, (str, int)):
-                    yield from _reach(f"{path}[{key!r}]", item, depth + 1)
+    elif isinstance(thing, dict) and depth < 2 and len(thing) <= _LONGEST_LIST:
+        for key, item in thing.items():
+            if isinstance(key, (str, int)):
+                yield from _reach(f"{path}[{key!r}]", item, depth + 1)

@@ -101,8 +101,8 @@ def _variadic(op: Any, names: list[Operand]) -> str:
 
 def sign(op: Any, constants: dict[int, str], arity: int) -> str:
     """The short text of an operation box: ``×``, ``tanh``, ``× 2``, ``x³``."""
-    name = op.name
-    if name == "pow" and 1 in constants and arity == 2:  # noqa: PLR2004
+    name: str = op.name
+    if name == "pow" and 1 in constants and arity == 2:
         exponent = constants[1].replace("−", "-")
         if exponent.lstrip("-").isdigit():
             return "x" + exponent.translate(_SUPERSCRIPTS)
@@ -127,7 +127,7 @@ def params_text(params: dict[str, Any] | None) -> str:
 
 def _said(value: Any) -> str:
     """A parameter in few characters: arrays by their shape, one axis without its tuple."""
-    if hasattr(value, "shape") and getattr(value, "ndim", 0):
+    if hasattr(value, "shape") and getattr(value, "ndim", False):
         return f"array{value.shape}"
     if isinstance(value, tuple):
         if len(value) == 1 and isinstance(value[0], int):

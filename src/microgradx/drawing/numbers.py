@@ -119,7 +119,7 @@ def bytes_text(n: int) -> str:
     '196 KB'
     """
     for unit in ("B", "KB", "MB"):
-        if n < 1024:  # noqa: PLR2004
+        if n < 1024:
             return f"{n:.3g} {unit}" if n < 100 or unit == "B" else f"{n:.0f} {unit}"
         n = n / 1024  # type: ignore[assignment]
     return f"{n:.3g} GB"

@@ -108,8 +108,7 @@ def parameters_in(variables: Mapping[str, Any], reached: Mapping[int, Any]) -> d
     # One model needs no name of its own before every parameter.
     single = len({path[0] for path in found.values()}) == 1
     return {
-        key: ".".join(path[1:] if single and len(path) > 2 else path)  # noqa: PLR2004
-        for key, path in found.items()
+        key: ".".join(path[1:] if single and len(path) > 2 else path) for key, path in found.items()
     }
 
 

@@ -124,7 +124,7 @@ class Drawing:
     @property
     def json(self) -> str:
         """All nodes and edges with their numbers."""
-        return prose.to_json(self.graph, self.look)
+        return prose.to_json(self.graph)
 
     def png(self, dpi: float = 96) -> bytes:
         """Render with a Graphviz program.
@@ -219,12 +219,14 @@ class Drawing:
         return f"<Drawing: {self.style}, {self.graph.counts()}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        del include, exclude
         # An <img> with a data address is what untrusted notebooks still show: they drop
         # image/svg+xml and empty iframes.
         try:
             picture = base64.b64encode(self.svg.encode()).decode()
             words = escape(clean(self.scene.summary), quote=True)
-            html = f'<img alt="{words}" style="max-width:100%" src="data:image/svg+xml;base64,{picture}"/>'
+            source = f"data:image/svg+xml;base64,{picture}"
+            html = f'<img alt="{words}" style="max-width:100%" src="{source}"/>'
         except DrawingError as error:
             return {"text/plain": f"{self.text}\n{error}"}
         return {"text/html": html, "text/plain": self.text}

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from pathlib import Path
 from typing import Any
 
 from microgradx.drawing.dot import digraph
@@ -73,10 +74,10 @@ def find_pdf_program(engine: str) -> str:
     """A program that writes PDF: Graphviz's own dot, never graphviz-pure."""
     if engine == "auto":
         program = find_program("auto")
-        if program is None or "graphviz-pure" not in os.path.basename(program):
+        if program is None or "graphviz-pure" not in Path(program).name:
             return need_program(engine, "PDF")
     program = need_program(engine, "PDF")
-    if "graphviz-pure" in os.path.basename(program):
+    if "graphviz-pure" in Path(program).name:
         raise DrawingError(
             "draw", "graphviz-pure writes no PDF", "Install Graphviz from your system, or save SVG"
         )
@@ -108,7 +109,7 @@ def run(program: str, source: str, *arguments: str, limit: float = TIME_LIMIT) -
         If it fails, writes nothing, or takes longer than `limit`.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - a program the user installed, no shell
+        done = subprocess.run(  # noqa: S603
             [program, *arguments], input=source.encode(), capture_output=True, timeout=limit,
             check=False,
         )  # fmt: skip
@@ -153,7 +154,7 @@ def place(scene: Scene, engine: str = "auto") -> Placement:
         source = digraph(scene, THEMES["light"], bare=True, straight=straight).source
         try:
             answer = json.loads(run(program, source, "-Kdot", "-Tjson", "-q"))
-            return _read(scene, answer, os.path.basename(program))
+            return _read(scene, answer, Path(program).name)
         except DrawingError as error:
             problem = error.problem
             if "took longer" in problem:
@@ -163,7 +164,7 @@ def place(scene: Scene, engine: str = "auto") -> Placement:
     if engine != "auto" and "MICROGRADX_DOT" not in os.environ:
         raise DrawingError("draw", problem, "Use engine='built-in'")
     placed = layered(scene)
-    notes = (*placed.notes, f"drawn with the built-in layout: {os.path.basename(program)} failed")
+    notes = (*placed.notes, f"drawn with the built-in layout: {Path(program).name} failed")
     return Placement(**{**placed.__dict__, "notes": notes})
 
 

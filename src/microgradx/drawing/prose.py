@@ -62,8 +62,11 @@ def tree(snapshot: Snapshot, look: Look, *, ascii_only: bool = False) -> str:
         )
         below = "" if link is None else before + ("   " if last else "│  ")
         operands = incoming[index]
-        for i in range(len(operands) - 1, -1, -1):
-            stack.append((operands[i].producer, operands[i], below, i == len(operands) - 1))
+        last_slot = len(operands) - 1
+        stack.extend(
+            (link.producer, link, below, i == last_slot)
+            for i, link in reversed(list(enumerate(operands)))
+        )
     head = ("", "value", "grad", "local ∂" if any(row[3] for row in rows) else "")
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(4)]
     lines = [
@@ -95,7 +98,7 @@ def _foot(snapshot: Snapshot, look: Look) -> str:
             and len(terms) > 1
             and all(term.number is not None for term in terms)
             and len(terms) <= 6
-        ):  # noqa: PLR2004
+        ):
             numbers = [look.signed(term.number or 0.0) for term in terms]
             foot += f"; {node.name} is used {node.uses} times: {' + '.join(numbers)}"
     return foot
@@ -169,21 +172,19 @@ def _entity(text: str) -> str:
     )
 
 
-def to_json(snapshot: Snapshot, look: Look) -> str:
+def to_json(snapshot: Snapshot) -> str:
     """Everything the picture knows, for programs: nodes and edges with full numbers."""
 
     def fact(thing: Any) -> Any:
         if thing is None:
             return None
-        row = {k: (repr(v) if v != v or v in (float("inf"), float("-inf")) else v)
-               if isinstance(v, float) else v for k, v in asdict(thing).items()}  # fmt: skip
-        if thing.number is not None:
-            return (
-                row["number"]
-                if not thing.dtype
-                else {"number": row["number"], "dtype": thing.dtype}
-            )
-        return {k: v for k, v in row.items() if k != "number"}
+        row = {
+            name: fact_number(v) if isinstance(v, float) else v for name, v in asdict(thing).items()
+        }
+        if thing.number is None:
+            del row["number"]
+            return row
+        return {"number": row["number"], "dtype": thing.dtype} if thing.dtype else row["number"]
 
     nodes = [
         {

@@ -47,6 +47,7 @@ class Text:
 
     @property
     def width(self) -> float:
+        """In points."""
         return text_width(self.text, self.size, self.bold)
 
 
@@ -76,6 +77,7 @@ class Cell:
 
     @property
     def size(self) -> tuple[float, float]:
+        """Width and height, padding included."""
         width, height = lines_size((self.runs,))
         return width + 2 * PAD_X, height + 2 * PAD_Y
 
@@ -143,6 +145,7 @@ class Box:
 
     @cached_property
     def width(self) -> float:
+        """In points."""
         natural = sum(self._natural[0])
         if self.shape == "circle":
             return self.height
@@ -150,6 +153,7 @@ class Box:
 
     @cached_property
     def height(self) -> float:
+        """In points."""
         widths, heights = self._natural
         if self.shape == "circle":
             return round(max(sum(widths) + 2, sum(heights) + 6, 30.0), 2)
@@ -222,6 +226,7 @@ class Scene:
 
     @cached_property
     def by_key(self) -> dict[str, Box]:
+        """Boxes by their keys."""
         return {box.key: box for box in self.boxes}
 
 

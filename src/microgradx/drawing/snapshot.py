@@ -79,6 +79,7 @@ class Record:
 
     @property
     def key(self) -> str:
+        """What it is called in files."""
         return f"n{self.index}"
 
 
@@ -101,6 +102,7 @@ class Link:
 
     @property
     def key(self) -> str:
+        """What it is called in files."""
         return f"e{self.consumer}_{self.slot}"
 
 
@@ -233,7 +235,7 @@ def gradient_of(node: Any) -> Any:
 
 def _recorded_backward(forward: Sequence[Node]) -> list[Node]:
     inside = {id(node) for node in forward}
-    found = {id(n._grad): n._grad for n in forward if isinstance(n._grad, Node)}  # type: ignore[attr-defined]
+    found = {id(n._grad): n._grad for n in forward if isinstance(n._grad, Node)}
     return [g for key, g in found.items() if key not in inside]
 
 

@@ -214,7 +214,7 @@ def _rows(graph: Snapshot, look: Look) -> list[tuple[Step, dict[str, object]]]:
     incoming, outgoing = graph.incoming(), graph.outgoing()
     sums: dict[int, float] = {}
     seen: dict[int, list[float]] = {}
-    rows = []
+    rows: list[tuple[Step, dict[str, object]]] = []
     for i in graph.roots:
         record = graph.nodes[i]
         seed = record.cotangent
@@ -226,7 +226,12 @@ def _rows(graph: Snapshot, look: Look) -> list[tuple[Step, dict[str, object]]]:
         step = Step(record.name, "", None, None, sums.get(i), sentence, note)
         rows.append((step, {"x": record.key, "sum": text, "eq": [[sentence, 0]], "note": note}))
     for index in graph.order:
-        for link in incoming[index]:
+        links = incoming[index]
+        consumer = graph.nodes[index]
+        if len(links) == 2 and not consumer.is_array and consumer.op != "total":
+            # The engine's walk over Values adds the second operand's share first.
+            links = links[::-1]
+        for link in links:
             if link.term is not None:
                 uses = len(outgoing[link.producer])
                 rows.append(_row(graph, link, look, root, sums, seen, uses))

@@ -12,7 +12,18 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from microgradx.drawing.metrics import clean, is_estimate
-from microgradx.drawing.scene import LINE_HEIGHT, SIZE, SMALL, Box, Cell, Placement, Route, Scene, Text, Wire
+from microgradx.drawing.scene import (
+    LINE_HEIGHT,
+    SIZE,
+    SMALL,
+    Box,
+    Cell,
+    Placement,
+    Route,
+    Scene,
+    Text,
+    Wire,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +111,8 @@ def stylesheet(theme: Theme, scope: str) -> str:
         f"{scope}{{font-family:{FONT};font-size:13px}}"
         f"{scope} path{{fill:none;stroke-width:1.4}}"
         f"{scope} .m{{text-anchor:middle}}{scope} .e{{text-anchor:end}}"
-        f"{scope} .s{{font-size:{SMALL:g}px}}{scope} .b{{font-weight:bold}}{scope} .i{{font-style:italic}}"
+        f"{scope} .s{{font-size:{SMALL:g}px}}{scope} .b{{font-weight:bold}}"
+        f"{scope} .i{{font-style:italic}}"
         f"{scope} .edge{{stroke-width:1.3}}{scope} .thick{{stroke-width:2.6}}"
         f"{scope} .wire.backward path{{stroke-dasharray:6 3}}"
         f"{scope} .wire path.tip{{stroke-dasharray:none}}"
@@ -116,7 +128,9 @@ def _colours(palette: Palette, scope: str) -> str:
     for name, colour in palette.text_roles().items():
         if name != "ink":
             rules.append(f"{scope} .{name[0]}t{{fill:{colour}}}")
-    rules += [f"{scope} .{_GROUNDS[name]}{{fill:{colour}}}" for name, colour in palette.fills().items()]
+    rules += [
+        f"{scope} .{_GROUNDS[name]}{{fill:{colour}}}" for name, colour in palette.fills().items()
+    ]
     rules += [
         f"{scope} .edge{{stroke:{palette.line};fill:none}}",
         f"{scope} .backward .edge{{stroke:{palette.backward}}}",
@@ -300,7 +314,7 @@ def _line(runs: tuple[Text, ...], x: float, y: float, anchor: str, key: str = ""
         for run in runs
     )
     side = f' class="{anchor[0]}"' if anchor != "start" else ""
-    return f'<text {place}{side}>{inner}</text>'
+    return f"<text {place}{side}>{inner}</text>"
 
 
 def _look(run: Text, anchor: str = "start") -> str:
