@@ -138,6 +138,17 @@ def test_json_is_one_object_a_line(command, few_digits):
     assert rows[0].keys() == {"epoch", "epochs", "loss", "accuracy"}
 
 
+def test_eager_and_captured_steps_give_the_same_weights(command, few_digits, tmp_path):
+    weights = []
+    for option in ([], ["--eager"]):
+        out = tmp_path / f"weights{len(option)}.npz"
+        code, *_ = command("digits", "--data", few_digits, "--epochs", 2, "--out", out, *option)
+        assert code == 0
+        with np.load(out) as saved:
+            weights.append({name: saved[name].tobytes() for name in saved.files})
+    assert weights[0] == weights[1]
+
+
 def test_quiet_says_one_line(command, few_digits):
     code, out, err = command("digits", "--data", few_digits, "--epochs", 1, "--quiet")
     assert code == 0

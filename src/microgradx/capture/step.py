@@ -46,12 +46,14 @@ class Captured(Generic[P, T]):
         check: bool = False,
         cache: int = 16,
         threads: int | None = None,
+        tune: bool = True,
         products: bool = True,
         vectorize: bool | None = None,
     ) -> None:
         functools.update_wrapper(self, step)
         self._step = step
         self._values, self._check, self._threads, self._products = values, check, threads, products
+        self._tune = tune
         self._vectorize = vectorize
         self._cache = cache
         self._plans: OrderedDict[Any, tuple[Any, Callable[[Iterator[Any]], Any]]] = OrderedDict()
@@ -134,7 +136,9 @@ class Captured(Generic[P, T]):
         if any(isinstance(node, Tensor) for node in nodes):
             from microgradx.capture.tensor import TensorReplay  # noqa: PLC0415 - scalars need none of it
 
-            return TensorReplay(trace, arguments, outputs, name, threads=self._threads)
+            return TensorReplay(
+                trace, arguments, outputs, name, threads=self._threads, tune=self._tune
+            )
         return ScalarReplay(
             trace, arguments, outputs, name, self._link,
             products=self._products, vectorize=self._vectorize, threads=self._threads,
@@ -214,6 +218,7 @@ def capture(
     check: bool = ...,
     cache: int = ...,
     threads: int | None = ...,
+    tune: bool = ...,
     products: bool = ...,
     vectorize: bool | None = ...,
 ) -> Captured[P, T]: ...
@@ -224,6 +229,7 @@ def capture(
     check: bool = ...,
     cache: int = ...,
     threads: int | None = ...,
+    tune: bool = ...,
     products: bool = ...,
     vectorize: bool | None = ...,
 ) -> Callable[[Callable[P, T]], Captured[P, T]]: ...
@@ -246,6 +252,10 @@ def capture(step: Any = None, /, **options: Any) -> Any:
         for.
     threads : int, optional
         BLAS threads during a replay; by default 1 for small steps.
+    tune : bool, optional
+        Time ways of cutting matrix products of Tensors when the step is captured, and keep the
+        fastest. Which one wins may differ from run to run, and with it the last bits of the
+        products; False gives the bits of eager code.
     products : bool, optional
         Recognise matrix products among Values; False keeps the step's own order of summation.
     vectorize : bool, optional

@@ -54,6 +54,8 @@ class TensorReplay:
         The step's name.
     threads : int, optional
         BLAS threads during a run; 1 by default.
+    tune : bool
+        Whether to time ways of cutting matrix products.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class TensorReplay:
         outputs: Sequence[Any],
         name: str,
         threads: int | None = None,
+        *,
+        tune: bool = True,
     ) -> None:
         self.resolved = resolved = resolve(trace, arguments, outputs)
         library = blas()
@@ -72,7 +76,7 @@ class TensorReplay:
         try:
             if library is not None:
                 library.set(self.threads)
-            planned = plan(resolved, name)
+            planned = plan(resolved, name, tune=tune)
         finally:
             if library is not None:
                 library.set(before)

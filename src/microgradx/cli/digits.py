@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from microgradx import data, files, modes, nn, optim
+from microgradx.capture import capture
 from microgradx.errors import DivergenceError
 from microgradx.nn.functional import cross_entropy
 
@@ -70,6 +71,11 @@ def add(commands: Any) -> None:
         "--no-pictures",
         action="store_true",
         help="do not draw the network and the loss beside the weights",
+    )
+    parser.add_argument(
+        "--eager",
+        action="store_true",
+        help="run every step in Python instead of replaying the first one as NumPy calls",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, no bar")
     parser.add_argument("--quiet", action="store_true", help="print the last line alone, no bar")
@@ -196,19 +202,26 @@ def _train(
     """Train, and report after each epoch."""
     optimizer = optim.Adam(model.parameters(), lr=arguments.lr)
     x_test = _rows(pictures.x_test)
-    steps, step = arguments.epochs * len(batches), 0
+    steps, done = arguments.epochs * len(batches), 0
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    # Not tuned: the fastest way to cut a product may be another one in the next run, and with it
+    # the last bits, but equal seeds give equal bits.
+    learn = step if arguments.eager else capture(step, tune=False)
     for epoch in range(1, arguments.epochs + 1):
         bar.set_description(f"epoch {epoch}/{arguments.epochs}", refresh=False)
         total = 0.0
         for x, y in batches:
             for group in optimizer.param_groups:
-                group["lr"] = arguments.lr * (1 - step / steps)
-            optimizer.zero_grad()
-            loss = cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            step += 1
-            total += loss.item() * len(y)
+                group["lr"] = arguments.lr * (1 - done / steps)
+            total += learn(x, y).item() * len(y)
+            done += 1
             bar.update()
         total /= len(pictures.x_train)
         if not math.isfinite(total):
