@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from microgradx.drawing import grouping, owners
+from microgradx.drawing.captured import is_program, program_scene
 from microgradx.drawing.cards import cards
 from microgradx.drawing.cells import Look
 from microgradx.drawing.circuit import circuit
@@ -62,7 +63,9 @@ def draw(
     Parameters
     ----------
     out, *more : Value or Tensor
-        Results to start from.
+        Results to start from. A captured step or its `Program` is drawn as instructions in
+        forward, backward and update regions; of what follows only `direction`, `theme`, `title`
+        and `engine` then matter.
     style : {"auto", "circuit", "card", "lanes", "tensor", "modules"}
         ``circuit`` has the value above the wire and the gradient below; ``card`` one box per
         value; ``lanes`` the backward graph under the forward graph; ``tensor`` shapes and
@@ -127,6 +130,11 @@ def draw(
     >>> draw(out)
     <Drawing: circuit, 4 nodes, 3 edges>
     """
+    program = is_program(out)
+    if program is not None:
+        look = Look(direction="LR" if direction == "auto" else direction, title=title)
+        graph, scene = program_scene(program, look)
+        return Drawing(graph, scene, look, find_theme(theme), style="program", engine=engine)
     roots = _roots((out, *more))
     _choose("style", style, STYLES)
     _choose("part", part, ("both", "forward", "backward"))

@@ -252,9 +252,11 @@ def explain(
     entries = []
     for node in passes.order:
         g = passes.cotangents[id(node)]
-        for slot in slots_in_order(node):
-            if node.parents[slot] is x and (id(node), slot) in passes.terms:
-                entries.append(_entry(node, slot, g, passes.terms[id(node), slot], called))
+        entries += [
+            _entry(node, slot, g, passes.terms[id(node), slot], called)
+            for slot in slots_in_order(node)
+            if node.parents[slot] is x and (id(node), slot) in passes.terms
+        ]
     cotangent = passes.cotangents.get(id(x))
     array = isinstance(x._data, np.ndarray) and x._data.size > 1
     held = grads[id(x)] if ran else cotangent

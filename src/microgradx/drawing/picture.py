@@ -117,7 +117,7 @@ class Drawing:
     @property
     def text(self) -> str:
         """The graph as an indented tree, or a collapsed drawing as a table."""
-        if self.style == "modules":
+        if self.style in ("modules", "program"):
             return prose.scene_table(self.scene)
         return prose.tree(self.graph, self.look)
 
