@@ -17,6 +17,9 @@ def loss(x, w, labels):
 def wave(x):
     return np.sin(x)
 
+def plain(x):
+    return [1.0]
+
 def right(g, x):
     return g * np.cos(x)
 
@@ -107,7 +110,7 @@ def test_checking_nothing_is_no_success(check):
         (("mine.py:nothing",), "takes no inputs"),
         (("mine.py:wave", "--input", "y=1"), "has no parameter 'y'"),
         (("mine.py:wave", "--input", "x=one"), "x=one is no Python literal"),
-        (("mine.py:wave",), "f returned ndarray, which carries no gradient"),
+        (("mine.py:plain",), "f returned list, which carries no gradient"),
     ],
     ids=["no name", "gone", "absent", "shapes", "no inputs", "parameter", "literal", "library"],
 )

@@ -360,14 +360,15 @@ class Check:
             return phi
 
         phi = along(directions)
+        length = sum(float(np.abs(u).sum()) for u in directions)
         flat = v.astype(np.float64).reshape(-1)
         here = z.astype(np.float64).reshape(-1)
         # Four mantissas the second time: one ladder's wrong claim must not become an accusation.
         for ladders in (1, 4):
             found = (
-                ladder(phi, dtype=dtype, noise=self.noise, start=here)
+                ladder(phi, dtype=dtype, noise=self.noise, start=here, together=True)
                 if ladders == 1
-                else replicated_ladder(phi, ladders, dtype=dtype, noise=self.noise)
+                else replicated_ladder(phi, ladders, dtype=dtype, noise=self.noise, together=True)
             )
             low, high, error, kink = _weighed(flat, found)
             size = magnitude + abs(low) + abs(high)
@@ -375,8 +376,7 @@ class Check:
             if low == high == 0 and error < TINY:
                 # Terms that cancel to the last bit leave no trace of their size in the function,
                 # but rounding in the gradient.
-                lengths = sum(float(np.abs(u).sum()) for u in directions)
-                tolerance += 64 * float(np.finfo(dtype).eps) * float(np.abs(v).sum()) * lengths
+                tolerance += 64 * float(np.finfo(dtype).eps) * float(np.abs(v).sum()) * length
             if kink and self.kink == "reject":
                 raise _Skipped("the point is a kink")
             if kink and self.kink == "error":
@@ -384,8 +384,7 @@ class Check:
             if np.isfinite(analytic) and low - tolerance <= analytic <= high + tolerance:
                 self.report.status = "kink" if kink else "ok"
                 # Where the gradient vanishes, the tolerance is seen against the value's own size.
-                lengths = [float(np.abs(u).sum()) for u in directions]
-                self.report.resolution = tolerance / (max(magnitude, _dot(v, z)[1]) or sum(lengths))
+                self.report.resolution = tolerance / (max(magnitude, _dot(v, z)[1]) or length)
                 return
         if not self._linear_in_the_direction(along, directions, flat, dtype):
             raise _Skipped("the directional derivative is not linear, so there is no gradient here")

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,8 @@ SAFETY = 2.0
 NOISE_SIGMAS = 4.0
 CLAIM = 0.1  # an error above a tenth of the secant is no claim at all
 SURE = 1e-2  # an estimate with a smaller relative error may contradict a later one
+CLOSING = 0.2  # of the gap that 16 times smaller steps may leave: more than a kink, not a cusp
+ABOVE_NOISE = 100.0
 TINY = 1e-280  # below this a bound is as good as zero
 PARTIAL = 13  # from this window on, a kink that stands out tenfold needs no closer look
 
@@ -242,7 +244,9 @@ class _Window:
     right: tuple[Floats, Floats]
 
 
-def _look(phi: Callable[[float], Floats], start: Floats, steps: Floats, eps: float) -> _Window:
+def _look(
+    phi: Callable[[float], Floats], start: Floats, steps: Floats, eps: float, *, together: bool
+) -> _Window:
     """Evaluate `phi` at ``+-steps`` and extrapolate; call inside ``np.errstate``."""
     ahead = np.array([phi(h) for h in steps.tolist()])
     behind = np.array([phi(-h) for h in steps.tolist()])
@@ -267,9 +271,16 @@ def _look(phi: Callable[[float], Floats], start: Floats, steps: Floats, eps: flo
     moved = np.maximum(np.abs(ahead - start).max(axis=0), np.abs(start - behind).max(axis=0))
     secant = moved / widest
 
+    # The mean of both sides must close in on the value here, at a kink as h, elsewhere as h**2. An
+    # isolated value (an eigenvector that changes sign) or a cusp would else pass for smooth.
+    gap = np.abs(ahead + behind - 2 * start) / 2
+    isolated = (gap[-1] > CLOSING * gap[0]) & (gap[-1] > ABOVE_NOISE * floor)
+    if together and isolated.any():
+        isolated[:] = True
+
     def claimed(found: tuple[Floats, ...], finite: Flags) -> tuple[Floats, Floats]:
         value, error = found[:2]
-        sound = finite & ((error <= CLAIM * secant) | constant) & np.isfinite(value)
+        sound = finite & ((error <= CLAIM * secant) | constant) & np.isfinite(value) & ~isolated
         return value, np.where(sound, error, np.inf)
 
     return _Window(
@@ -315,6 +326,7 @@ def ladder(
     noise: float = 0.0,
     mantissa: float = 1.0,
     start: Floats | None = None,
+    together: bool = False,
 ) -> Derivative:
     """Differentiate ``phi`` at 0, element by element, with a bound.
 
@@ -331,6 +343,9 @@ def ladder(
         Factor of all steps, a number of few binary digits.
     start : ndarray, shape (m,), optional
         ``phi(0.0)``, if it is known already.
+    together : bool
+        Whether the elements are one result, so that one that jumps discredits the others: an
+        eigenvector that changes sign does so in its zeros, too, where no jump shows.
 
     Returns
     -------
@@ -355,7 +370,7 @@ def ladder(
             if not open_.any():
                 break
             steps = mantissa * 2.0 ** -(window + np.arange(LEVELS, dtype=float))
-            found = _look(phi, start, steps, eps)
+            found = _look(phi, start, steps, eps, together=together)
             calls += 2 * LEVELS
             two_sided |= found.both
             # Below a step at which the function moved, a plateau is rounding, not information.
@@ -411,6 +426,7 @@ def replicated_ladder(
     *,
     dtype: np.dtype[Any] = DOUBLE,
     noise: float = 0.0,
+    together: bool = False,
 ) -> Derivative:
     """Climb several ladders with different steps; their spread joins the bound.
 
@@ -427,20 +443,23 @@ def replicated_ladder(
         The precision in which `phi` computes.
     noise : float
         Relative noise of `phi`, if greater than rounding.
+    together : bool
+        As for `ladder`.
 
     Returns
     -------
     Derivative
         Arrays of shape ``(m,)``.
     """
-    first = ladder(phi, dtype=dtype, noise=noise)
+    climb = partial(ladder, phi, dtype=dtype, noise=noise, together=together)
+    first = climb()
     if replicates == 1:
         return first
     start = phi(0.0)
     others = MANTISSAS[1:replicates]
     runs = [
         first,
-        *(ladder(phi, dtype=dtype, noise=noise, mantissa=m, start=start) for m in others),
+        *(climb(mantissa=m, start=start) for m in others),
     ]
     status = np.array([run.status for run in runs])
     value, error = _agreed([run.value for run in runs], [run.error for run in runs])

@@ -249,7 +249,7 @@ def numerical_jacobian(
                 moved[at] += moved.dtype.type(t) * step
                 return _flat(f(*points[:i], moved, *points[i + 1 :]))
 
-            found = replicated_ladder(phi, replicates, dtype=dtype, noise=noise)
+            found = replicated_ladder(phi, replicates, dtype=dtype, noise=noise, together=True)
             columns.append(found * float(1 / scale[index]))
         jacobians.append(_stacked(columns, (*shape, *x.shape)))
     return tuple(jacobians)
