@@ -28,6 +28,8 @@ from microgradx import (
     special,
 )
 from microgradx.assignment import index_add
+from microgradx.custom import checkpoint, custom_vjp, register_hook, stop_gradient
+from microgradx.forward import jacfwd, jacrev, linearize
 from microgradx.functions import *  # noqa: F403
 from microgradx.modes import detect_mutation, enable_grad, ieee_zeros, is_grad_enabled, no_grad
 from microgradx.primitive import PRIMITIVES
@@ -64,9 +66,11 @@ _DRAWING = ("animate", "detect_anomaly", "draw", "draw_dot", "explain", "trace_l
 _LAZY_NAMES: dict[str, str] = dict.fromkeys(_DRAWING, "microgradx.drawing")
 
 __all__ = [  # noqa: PLE0604 - the lists of names that it unpacks hold strings
-    "Tensor", "Value", "detect_mutation", "enable_grad", "errors", "grad", "hessian", "hvp",
-    "ieee_zeros", "index_add", "is_grad_enabled", "jacobian", "jvp", "linalg", "modes", "no_grad", "ops",
-    "primitive", "special", "tensor", "value_and_grad", "vjp", *_DRAWING, *_ELEMENTWISE, *functions.__all__,
+    "Tensor", "Value", "checkpoint", "custom_vjp", "detect_mutation", "enable_grad", "errors",
+    "grad", "hessian", "hvp", "ieee_zeros", "index_add", "is_grad_enabled", "jacfwd", "jacobian",
+    "jacrev", "jvp", "linalg", "linearize", "modes", "no_grad", "ops", "primitive",
+    "register_hook", "special", "stop_gradient", "tensor", "value_and_grad", "vjp", *_DRAWING,
+    *_ELEMENTWISE, *functions.__all__,
 ]  # fmt: skip
 
 

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from microgradx.primitive import Primitive
 
 __all__ = [
-    "REPLACED", "TRACKED", "backward_arrays", "backward_floats", "cotangents", "fit", "pullback",
+    "HOOKED", "REPLACED", "TRACKED", "backward_arrays", "backward_floats", "cotangents", "fit",
+    "hooked", "pullback",
 ]  # fmt: skip
 
 TRACKED = 1
 """The flag of a Tensor that wants a cotangent."""
+HOOKED = 8
+"""The flag of a leaf whose gradient passes through its `hooks`."""
 REPLACED = 4
 """The flag of what a Tensor was before it was assigned to; its `replaced` says when and where."""
 
@@ -408,6 +411,8 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
                     y._grad = d if old is mark else old + d
         for node, old in zip(touched, before, strict=True):
             if node.op is None:
+                if node._flags & HOOKED and node._grad is not mark:
+                    node._grad = hooked(node.hooks, node._grad)
                 node._grad = _leaf_gradient(old, node._grad, cls, mark)
             elif node._grad is mark:
                 node._grad = None
@@ -415,6 +420,15 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
         for node, old in zip(touched, before, strict=True):
             node._grad = old
         raise
+
+
+def hooked(hooks: list[Any], g: Any) -> Any:
+    """What is left of a gradient after its hooks: each may put another in its place."""
+    for hook in tuple(hooks):
+        replaced = hook(g)
+        if replaced is not None:
+            g = replaced if isinstance(g, Node) else np.asarray(getattr(replaced, "_data", replaced), g.dtype)
+    return g
 
 
 def pullback(node: Any, g: Any) -> list[tuple[Any, Any]]:
@@ -512,6 +526,9 @@ def cotangents(
             if told is not None:
                 told(node, i, c)
             found[id(x)] = found[id(x)] + c if id(x) in found else c
+    for node in order:
+        if node.op is None and getattr(node, "_flags", 0) & HOOKED and id(node) in found:
+            found[id(node)] = hooked(node.hooks, found[id(node)])  # type: ignore[attr-defined]
     return found
 
 

@@ -93,6 +93,7 @@ class Tensor(Node):
         "_flags",
         "_grad",
         "guard",
+        "hooks",
         "inputs",
         "name",
         "op",
