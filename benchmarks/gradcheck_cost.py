@@ -89,9 +89,8 @@ def suite():
             )
             checks += 1
     seconds = time.perf_counter() - start
-    print(
-        f"{len(ops)} primitives, {checks} checks: {seconds:.0f} s, {seconds / checks * 1e3:.1f} ms each"
-    )
+    each = seconds / checks * 1e3
+    print(f"{len(ops)} primitives, {checks} checks: {seconds:.0f} s, {each:.1f} ms each")
 
 
 def main():

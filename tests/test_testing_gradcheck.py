@@ -12,6 +12,7 @@ import pytest
 from microgradx import Tensor, Value
 from microgradx.errors import GradcheckError, ShapeError, UnsupportedError
 from microgradx.testing import GradientError, check_vjp, gradcheck
+from microgradx.testing.calls import Dice, draw_array, draw_shape
 from microgradx.testing.mutants import planted
 
 X = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
@@ -295,7 +296,7 @@ def test_a_report_is_plain_data_too():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: gradcheck(lambda x: [1.0], X), UnsupportedError, "f returned list, which carries no"),
+        (lambda: gradcheck(lambda x: [1.0], X), UnsupportedError, "f returned list, which carries"),
         (lambda: gradcheck(mlp, X, X, X), ShapeError, "matmul: inner sizes differ"),
         (lambda: gradcheck(mlp, X, adapter="tensorflow"), UnsupportedError, "no adapter is called"),
         (lambda: gradcheck(mlp, X, order=3), UnsupportedError, "order is 1 or 2"),
@@ -348,6 +349,20 @@ def test_pytorch():
     check_library(lambda x: torch.tanh(x) * x, Wrong.apply, torch.tensor(X), "torch")
     assert gradcheck(torch.tanh, X).adapter == "torch"  # recognised from arrays as well
     assert gradcheck(lambda x: torch.tanh(x) * x, torch.tensor(X), order=2).passed
+
+
+@pytest.mark.torch
+def test_the_float32_constant_in_pytorchs_hardsigmoid_is_found():
+    torch = pytest.importorskip("torch")
+    for number in range(20):
+        source = Dice(number)
+        x = torch.tensor(draw_array(source, draw_shape(source, 1), -6.0, 6.0))
+        report = gradcheck(torch.nn.functional.hardsigmoid, x, seed=number, raises=False)
+        if report.status == "failed":
+            assert report.kind == "precision"
+            assert "float32" in report.mismatches[0].suspicion
+            return
+    pytest.xfail(f"PyTorch {torch.__version__} no longer rounds 1/6 to float32 in its float64 rule")
 
 
 def test_jax():

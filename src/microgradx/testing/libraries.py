@@ -50,7 +50,7 @@ class Torch:
 
         def lift(x: Any) -> Any:
             return torch.tensor(
-                np.ascontiguousarray(x)
+                np.array(x, order="C")
             ).requires_grad_()  # no negative strides there
 
         arguments = lifted(lift, [_torch(x) for x in inputs], share)
@@ -65,7 +65,7 @@ class Torch:
                 torch.autograd.grad(
                     z,
                     wanted,
-                    torch.tensor(np.ascontiguousarray(cotangent)),
+                    torch.tensor(np.array(cotangent, order="C")),
                     retain_graph=True,
                     allow_unused=True,
                 )
