@@ -7,6 +7,9 @@ here.
 
 from __future__ import annotations
 
+import functools
+import operator
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from microgradx.graph import Node
@@ -42,7 +45,7 @@ class Symbol(Node):
     \left(x + y\right) \cdot x
     """
 
-    __slots__ = ("_tex", "_text", "binding")
+    __slots__ = ("_tex", "_text", "binding", "negated")
 
     op = None
     parents = ()
@@ -52,6 +55,7 @@ class Symbol(Node):
 
     def __init__(self, tex: str, text: str | None = None, binding: int = ATOM) -> None:
         self._tex, self._text, self.binding = tex, tex if text is None else text, binding
+        self.negated: Symbol | None = None  # what this is the negative of, where it is one
 
     @property
     def tex(self) -> str:
@@ -92,11 +96,13 @@ class _Argument:
 
 
 def as_symbol(x: Any) -> Symbol:
-    """Anything as a Symbol; negative numbers bind like a sum."""
+    """Anything as a Symbol."""
     if isinstance(x, Symbol):
         return x
     if isinstance(x, (int, float)):
-        return Symbol(f"{x:g}", binding=1 if x < 0 else ATOM)
+        if x < 0:
+            return apply(PRIMITIVES["neg"], -x)
+        return Symbol(f"{x:g}")
     return Symbol(str(x))
 
 
@@ -108,32 +114,48 @@ def apply(op: Primitive, *args: Any, **_params: Any) -> Symbol:
         return short
     tex = op.tex.format(*[_Argument(x, tex=True) for x in xs])
     text = op.text.format(*[_Argument(x, tex=False) for x in xs])
-    return Symbol(tex, text, op.binding)
+    written = Symbol(tex, text, op.binding)
+    if op.name == "neg":
+        (written.negated,) = xs
+    return written
 
 
 def _simpler(name: str, xs: list[Symbol]) -> Symbol | None:  # noqa: PLR0911 - a table
-    """1 * x, x * 1, x / 1, x + 0, 0 + x, x ** 1 are x; 0 * x is 0."""
+    """The same thing written shorter, or None: 1 * x is x, x + -y is x - y, -x / y is -(x / y)."""
     first, last = xs[0], xs[-1]
-    if name == "mul":
-        if first.is_number(0) or last.is_number(0):
-            return Symbol("0")
-        if first.is_number(1):
+    if name in {"mul", "div"}:
+        return _simpler_product(name, first, last)
+    if name in {"add", "sub"}:
+        if last.is_number(0):
+            return first
+        if name == "add" and first.is_number(0):
             return last
-        if first.is_number(-1):
-            return apply(PRIMITIVES["neg"], last)
-        if last.is_number(-1):
-            return apply(PRIMITIVES["neg"], first)
-    if name in {"mul", "div", "pow"} and last.is_number(1):
+        if last.negated is not None:
+            return apply(PRIMITIVES["sub" if name == "add" else "add"], first, last.negated)
+    if name == "neg":
+        return Symbol("0") if first.is_number(0) else first.negated
+    if name == "pow" and last.is_number(1):
         return first
-    if name in {"add", "sub"} and last.is_number(0):
+    if name == "total":
+        return functools.reduce(operator.add, xs)
+    if name == "dot":
+        n = len(xs) // 2
+        return functools.reduce(operator.add, map(operator.mul, xs[1 : n + 1], xs[n + 1 :]), first)
+    return first if name in RESHAPING and first.is_number(1) else None
+
+
+def _simpler_product(name: str, first: Symbol, last: Symbol) -> Symbol | None:
+    """0 and 1 as factors, and the sign in front of all."""
+    product = PRIMITIVES[name]
+    if first.is_number(0) or (name == "mul" and last.is_number(0)):
+        return Symbol("0")
+    if first.negated is not None:
+        return apply(PRIMITIVES["neg"], apply(product, first.negated, last))
+    if last.negated is not None:
+        return apply(PRIMITIVES["neg"], apply(product, first, last.negated))
+    if last.is_number(1):
         return first
-    if name == "add" and first.is_number(0):
-        return last
-    if name == "neg" and first.text[:1] == "-" and first.text[1:].isalnum():
-        return Symbol(first.tex[1:], first.text[1:])
-    if name in RESHAPING and first.is_number(1):
-        return first
-    return None
+    return last if name == "mul" and first.is_number(1) else None
 
 
 def _install() -> None:
@@ -184,12 +206,24 @@ def formula(op: Primitive, *names: str) -> Symbol:
     >>> formula(PRIMITIVES["tanh"]).tex
     '\\tanh\\left(x\\right)'
     """
-    count = max(len(op.vjps), 1) if op.each is None else max(len(op.sample), 2)
-    return apply(op, *[as_symbol(n) for n in names or NAMES[:count]])
+    return apply(op, *[as_symbol(n) for n in names or _names(op)])
+
+
+def _names(op: Primitive) -> tuple[str, ...]:
+    """Names for as many inputs as the operation has, or shows."""
+    fields = [field for _, field, *_ in Formatter().parse(op.text) if field is not None]
+    shown = len(set(fields)) if any(fields) else len(fields)  # {0} {1} {0}, or {} {}
+    count = max(len(op.vjps), len(op.sample), shown)
+    if op.name == "dot":
+        return ("b", *[f"{name}{i}" for name in "wx" for i in range(1, 1 + count // 2)])
+    return NAMES[:count]
 
 
 def derivative(op: Primitive, i: int, *names: str, output: str = "z") -> Symbol | None:
     """The local derivative of an operation in its input `i`: its rule at g = 1.
+
+    Operations that only arrays have are no products of a derivative and a cotangent; what they
+    send back is written in terms of the cotangent ``g``.
 
     Parameters
     ----------
@@ -214,14 +248,14 @@ def derivative(op: Primitive, i: int, *names: str, output: str = "z") -> Symbol 
     >>> print(derivative(PRIMITIVES["div"], 1))
     -z / y
     """
-    xs = [Symbol(n) for n in names or NAMES[: max(len(op.vjps), len(op.sample), 1)]]
-    one, z = Symbol("1"), Symbol(output)
+    xs = [Symbol(n) for n in names or _names(op)]
+    g, z = Symbol("g" if op.scalar is None else "1"), Symbol(output)
     params: dict[str, Any] = dict.fromkeys(_keywords(op), None)
     try:
         if op.each is not None:
-            return as_symbol(op.each(one, z, *xs, **params)[i])
+            return as_symbol(op.each(g, z, *xs, **params)[i])
         rule = op.vjps[i]
-        return None if rule is None else as_symbol(rule(one, z, *xs, **params))
+        return None if rule is None else as_symbol(rule(g, z, *xs, **params))
     except (TypeError, AttributeError, IndexError):
         return None  # a rule about shapes or indices has no notation for its parameters
 
@@ -249,8 +283,9 @@ def notation(op: Primitive) -> str:
         ``z = ..., \quad \partial z / \partial x = ...``.
     """
     parts = [rf"z = {formula(op).tex}"]
-    for name, i in zip(NAMES, range(len(op.vjps)), strict=False):
+    left = r"\bar{{{}}}" if op.scalar is None else r"\frac{{\partial z}}{{\partial {}}}"
+    for i, name in enumerate(_names(op)):
         d = derivative(op, i)
         if d is not None:
-            parts.append(rf"\frac{{\partial z}}{{\partial {name}}} = {d.tex}")
+            parts.append(f"{left.format(name)} = {d.tex}")
     return r", \quad ".join(parts)

@@ -159,7 +159,7 @@ where: Primitive = Primitive("where", lambda c, x, y: x if c else y, arrays.wher
     sample=((0.0, 1.0), R, R), tex=r"\left({1:1} \text{{ if }} {0} \text{{ else }} {2:1}\right)", text="({1:1} if {0:1} else {2:1})", binding=5)
 
 # ---- piecewise constant: no derivative ------------------------------------------------------------
-_constant = partial(Primitive, sample=(R, R), binding=0, kind="constant")
+_constant = partial(Primitive, sample=(R, R), binding=5, kind="constant")
 greater: Primitive = _constant("greater", operator.gt, np.greater, tex=r"\left[{:1} > {:1}\right]", text="[{:1} > {:1}]")
 greater_equal: Primitive = _constant("greater_equal", operator.ge, np.greater_equal, tex=r"\left[{:1} \ge {:1}\right]", text="[{:1} >= {:1}]")
 less: Primitive = _constant("less", operator.lt, np.less, tex=r"\left[{:1} < {:1}\right]", text="[{:1} < {:1}]")

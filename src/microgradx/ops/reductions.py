@@ -94,7 +94,7 @@ min: Primitive = Primitive("min", None, _min,
     lambda g, z, x, *, axis, keepdims: winners(x, z, axis=axis, keepdims=keepdims) * expand(g, shape=x.shape, axis=axis, keepdims=keepdims),
     tex=r"\min\left({}\right)", text="min({})", kind="other", sample=((-6.0, 6.0),), kink="ties are shared equally")
 winners: Primitive = Primitive("winners", None, _winners,
-    tex=r"\left[{:1} = {:1}\right]", text="[{:1} == {:1}]", binding=0, kind="constant")
+    tex=r"\left[{:1} = {:1}\right]", text="[{:1} == {:1}]", binding=5, kind="constant")
 softmax: Primitive = Primitive("softmax", None, _softmax,
     lambda g, z, x, *, axis: z * (g - sum(g * z, axis=axis, keepdims=True)),
     tex=r"\operatorname{{softmax}}\left({}\right)", text="softmax({})", kind="other", sample=((-6.0, 6.0),))

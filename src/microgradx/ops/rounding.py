@@ -26,15 +26,15 @@ ceil: Primitive = _constant("ceil", floats.whole(math.ceil), np.ceil, tex=r"\lef
 trunc: Primitive = _constant("trunc", floats.whole(math.trunc), np.trunc, tex=r"\operatorname{{trunc}}\left({}\right)", text="trunc({})")
 rint: Primitive = _constant("rint", floats.whole(round), np.rint, tex=r"\operatorname{{round}}\left({}\right)", text="round({})")
 floor_divide: Primitive = _constant("floor_divide", floats.floor_divide, np.floor_divide, sample=(R, R),
-    tex=r"\left\lfloor \frac{{{}}}{{{}}} \right\rfloor", text="{:2} // {:3}", binding=2)
+    tex=r"\left\lfloor \frac{{{}}}{{{}}} \right\rfloor", text="floor({:2} / {:3})", binding=4)
 trunc_divide: Primitive = _constant("trunc_divide", None, lambda x, y, out=None: np.trunc(np.divide(np.subtract(x, np.fmod(x, y)), y), out), sample=(R, R),
-    tex=r"\operatorname{{trunc}} \frac{{{}}}{{{}}}", text="trunc({:2} / {:3})", binding=2)
+    tex=r"\operatorname{{trunc}} \frac{{{}}}{{{}}}", text="trunc({:2} / {:3})", binding=4)
 
 # ---- remainders -------------------------------------------------------------------------------------
 mod: Primitive = Primitive("mod", floats.mod, np.remainder,
     lambda g, z, x, y: g,
     lambda g, z, x, y: -g * floor_divide(x, y),
-    tex=r"{:2} \bmod {:3}", text="{:2} % {:3}", binding=2, sample=(R, (0.5, 6.0)), guards=True,
+    tex=r"{:2} \bmod {:3}", text="{:2} % {:3}", binding=1, sample=(R, (0.5, 6.0)), guards=True,
     singular=lambda x, y: y * sin(3.141592653589793 * x / y), kink="at multiples of y the slopes of the right-hand branch")
 fmod: Primitive = Primitive("fmod", None, np.fmod,
     lambda g, z, x, y: g,
