@@ -199,10 +199,10 @@ def test_no_row_is_missing(rows):
 # ---- pictures ------------------------------------------------------------------------------------
 @pytest.fixture
 def pictures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 def test_activations_are_drawn_with_their_derivatives(pictures):

@@ -417,15 +417,16 @@ class OneCycleLR(Schedule):
         if t <= self.top:
             start, end, done = first, top, t / self.top
         else:
-            start, end, done = top, last, (t - self.top) / (self.total_steps - 1 - self.top)
+            left = self.total_steps - 1 - self.top
+            start, end, done = top, last, min((t - self.top) / left, 1.0)
         if self.anneal_strategy == "linear":
             return start + (end - start) * done
         return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
     def lr(self, t: int, base: float) -> float:  # noqa: ARG002 - the cycle has its own rates
         """Up to ``max_lr``, then down."""
-        if t >= self.total_steps:
-            problem = f"step {t + 1} of {self.total_steps}"
+        if t > self.total_steps:
+            problem = f"step {t} of {self.total_steps}"
             raise ArgumentError("OneCycleLR", problem, "Make the cycle as long as the training")
         return self._between(t, self.first_lr, self.max_lr, self.final_lr)
 
