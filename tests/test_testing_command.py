@@ -84,7 +84,7 @@ def test_a_primitive_is_checked_against_all_laws(check):
 def test_a_wrong_gradient_exits_with_1_and_says_why(check):
     code, out, _ = check("mine.py:wave", "--vjp", "mine.py:wrong")
     assert code == 1
-    assert out.startswith("mine.py:wave: wrong gradient: input 0, sign")
+    assert out.startswith("mine.py:wave: wrong gradient: input 0 (x), sign")
     assert "exactly the negative" in out
 
 

@@ -1,5 +1,5 @@
 """gradcheck and check_vjp: right gradients pass, wrong ones are named."""
-# ruff: noqa: ARG005 - a vjp takes (g, *inputs), whether it uses them or not
+
 
 import json
 import pickle
@@ -243,7 +243,7 @@ def test_the_message_says_where_and_what():
     with pytest.raises(GradientError) as caught:
         check_vjp(np.sin, lambda g, x: g * np.cos(x) * np.where(x > 1.9, 3, 1), X, name="wave")
     text = str(caught.value)
-    assert text.startswith("wave: wrong gradient: input 0, count")
+    assert text.startswith("wave: wrong gradient: input 0 (x), count")
     assert "index (0, 2): analytic" in text
     assert "3 times too large" in text
     assert "1 of 6 entries wrong" in text

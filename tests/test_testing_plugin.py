@@ -59,7 +59,7 @@ def test_a_wrong_gradient_fails_with_the_whole_message(pytester):
         """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*wave: wrong gradient: input 0, sign*", "*exactly the negative*"])
+    result.stdout.fnmatch_lines(["*wave: wrong gradient: input 0 (x), sign*", "*exactly the negative*"])
 
 
 SKIPPING = """

@@ -398,8 +398,7 @@ class Check:
         if not mismatches:
             mismatches = [_unlocalised(analytic, low - tolerance, high + tolerance, kink=kink)]
         worst = mismatches[0]
-        who = "several inputs at once" if worst.input < 0 else f"input {worst.input}"
-        raise _Wrong(worst.kind, f"{who}, {worst.kind}", mismatches)
+        raise _Wrong(worst.kind, f"{self.report.title_of(worst.input)}, {worst.kind}", mismatches)
 
     def _linear_in_the_direction(
         self, along: Callable[..., Any], first: Sequence[Array], v: Array, dtype: np.dtype[Any]

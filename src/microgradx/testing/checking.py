@@ -8,6 +8,8 @@ a failure is the numeric gradient taken coordinate by coordinate, to say where a
 
 from __future__ import annotations
 
+import inspect
+import itertools
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -115,7 +117,7 @@ def gradcheck(
         library = adapter_for(f, inputs, arrays)
     else:
         library = library_named(adapter) if isinstance(adapter, str) else adapter
-    report = Report(name, adapter=library.name, seed=seed, order=order)
+    report = Report(name, adapter=library.name, seed=seed, order=order, names=_names(f))
     check = Check(
         f, library, arrays, share, report,
         floor=floor, noise=noise, kink=kink, localise=localise,
@@ -175,7 +177,7 @@ def check_vjp(
     arrays, _ = _prepared(inputs)
     name = str(name or getattr(vjp, "__name__", "vjp"))
     library = Handwritten(vjp, cache=cache)
-    report = Report(name, adapter=library.name, seed=seed)
+    report = Report(name, adapter=library.name, seed=seed, names=_names(forward))
     check = Check(forward, library, arrays, range(len(arrays)), report, floor=floor, kink=kink)
     return check.run(cotangent, reference, frozenset(invariants), raises=raises)
 
@@ -191,6 +193,16 @@ def _prepared(inputs: Sequence[Any]) -> tuple[list[Any], list[int]]:
         # Equal small numbers are one object in Python; only arrays are shared on purpose.
         share.append(twins[0] if twins and not isinstance(x, float) else i)
     return arrays, share
+
+
+def _names(f: Callable[..., Any]) -> tuple[str, ...]:
+    """The function's own names for its inputs, up to the first that has none."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    named = itertools.takewhile(lambda p: p.kind is not p.VAR_POSITIONAL, parameters)
+    return tuple([p.name for p in named])
 
 
 def _is_floating(x: Any) -> bool:

@@ -94,6 +94,7 @@ class Report:
     order: int = 1
     program: Callable[[], tuple[str, int]] | None = field(default=None, repr=False)
     inputs: tuple[Any, ...] = field(default=(), repr=False)
+    names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def passed(self) -> bool:
@@ -139,7 +140,7 @@ class Report:
         title = "wrong second derivative" if self.order > 1 else "wrong gradient"
         lines = [f"{self.name}: {title}: {self.reason}"]
         for m in self.mismatches:
-            lines += _described(m)
+            lines += _described(m, self.title_of(m.input))
         if self.observations:
             lines.append(f"  {'also':10} {'; '.join(self.observations)}")
         lines += self._program_lines()
@@ -156,30 +157,48 @@ class Report:
                 return [title, *(f"      {line}" for line in source.splitlines())]
         if not self.inputs:
             return []
-        shown = [f"      {name} = {_literal(x)}" for name, x in _named(self.inputs)]
-        return [f"  {'inputs':10}", *shown]
+        return [
+            "  inputs",
+            *(_assigned(self._name_of(i), x) for i, x in enumerate(self.inputs)),
+        ]
+
+    def _name_of(self, i: int) -> str:
+        return self.names[i] if i < len(self.names) else f"x{i}"
+
+    def title_of(self, i: int) -> str:
+        """An input by its position and, where the function names it, its name.
+
+        Parameters
+        ----------
+        i : int
+            The position; -1 for several inputs at once.
+
+        Returns
+        -------
+        str
+        """
+        if i < 0:
+            return "several inputs at once"
+        return f"input {i} ({self.names[i]})" if i < len(self.names) else f"input {i}"
 
 
-def _named(inputs: tuple[Any, ...]) -> list[tuple[str, Any]]:
-    names = "xyw" if len(inputs) <= 3 else ""
-    return [(names[i] if names else f"x{i}", x) for i, x in enumerate(inputs)]
-
-
-def _literal(x: Any) -> str:
+def _assigned(name: str, x: Any) -> str:
+    """``name = value`` as Python source, the rows of an array below one another."""
+    start = f"      {name} = "
     if not isinstance(x, np.ndarray):
-        return repr(x)
+        return f"{start}{x!r}"
     body = np.array2string(x, separator=", ", floatmode="unique", threshold=64)
-    body = body.replace("\n", "\n" + " " * 19)
+    body = body.replace("\n", "\n" + " " * len(f"{start}np.array("))
     dtype = "" if x.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{x.dtype.name}"
-    return f"np.array({body}{dtype})"
+    return f"{start}np.array({body}{dtype})"
 
 
-def _described(m: Mismatch) -> list[str]:
+def _described(m: Mismatch, name: str) -> list[str]:
     place = f"index {m.index}: " if m.shape else ""
     # A bound can be exactly 0; 1e-300 keeps the quotient readable.
     excess = abs(m.analytic - m.numeric) / max(m.error, 1e-300)
     error = f"   error / bound = {excess:.1e}" if np.isfinite(excess) else ""
-    who = "the direction as a whole" if m.input < 0 else f"input {m.input}, shape {m.shape}"
+    who = name if m.input < 0 else f"{name}, shape {m.shape}"
     numeric = f"{m.numeric!r} ± {m.error:.1e}"
     if m.kind == "kink":
         numeric, error = f"between {m.numeric - m.error!r} and {m.numeric + m.error!r}", ""
