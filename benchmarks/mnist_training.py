@@ -3,9 +3,9 @@
     python benchmarks/mnist_training.py ours|torch|jax DIR EPOCHS
 
 EPOCHS is a number of passes over the 60,000 digits at learning rate 0.001. ``97`` stands for the
-shortest schedule that reaches 97 % (for ``ours``: two passes, the rate falling to 0 by equal
-steps from 0.008 after a short rise). The seconds printed cover training with shuffling, JAX's compilation and our capture
-included, and the test.
+shortest schedule that reaches 97 % (for ``ours``: two passes, the rate falling to 0 by equal steps
+from 0.008 after a short rise). The seconds printed cover training with shuffling, JAX's compilation
+and our capture included, and the test.
 """
 
 import gzip
@@ -23,7 +23,11 @@ BATCH = 128
 def idx(folder, name):
     """One of MNIST's files, as it was downloaded or unpacked."""
     path = Path(folder) / name
-    raw = path.read_bytes() if path.exists() else gzip.decompress(path.with_name(name + ".gz").read_bytes())
+    raw = (
+        path.read_bytes()
+        if path.exists()
+        else gzip.decompress(path.with_name(name + ".gz").read_bytes())
+    )
     sizes = np.frombuffer(raw, ">i4", raw[3], 4)
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(sizes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def network(sizes: tuple[int, ...] = (6, 5, 3), seed: int = 0) -> nn.Module:
     """A small network with float32 parameters."""
     rng = np.random.default_rng(seed)
     layers: list[nn.Module] = []
-    for n, m in zip(sizes, sizes[1:], strict=False):
+    for n, m in itertools.pairwise(sizes):
         layers += [nn.Linear(n, m, rng=rng), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -74,7 +75,7 @@ OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
 @pytest.mark.quick
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_equals_eager(name: str) -> None:
-    """Losses, parameters, gradients and the optimiser's state, over 120 steps, are the same bits."""
+    """Losses, parameters, gradients and the optimiser's state stay the same bits for 120 steps."""
     eager, other = network(), network()
     eager_optimizer, other_optimizer = (OPTIMIZERS[name](m.parameters()) for m in (eager, other))
     step, replay = training(eager, eager_optimizer), mg.capture(training(other, other_optimizer))
@@ -103,7 +104,7 @@ def test_learning_rate_may_change() -> None:
 
 
 def test_eager_and_captured_steps_take_turns() -> None:
-    """The captured step trains the user's own model: eager calls see and change the same numbers."""
+    """A captured step trains the user's own model: eager calls see and change the same numbers."""
     one, two = network(), network()
     first, second = (optim.Adam(m.parameters(), lr=0.01) for m in (one, two))
     eager, mixed = training(one, first), training(two, second)
@@ -327,7 +328,7 @@ def test_source_trains_to_the_same_numbers() -> None:
     scope: dict[str, Any] = {}
     text = program.source()
     assert "microgradx" not in text.replace('"""', "").split("import", 1)[1]
-    exec(compile(text, "<source>", "exec"), scope)  # noqa: S102 - the text under test
+    exec(compile(text, "<source>", "exec"), scope)
     step = scope["build"](program.initial_state())
     for x, y in rows[1:]:
         assert equal(step(x, y), replay(x, y))
@@ -339,7 +340,7 @@ def test_programs_pickle() -> None:
     replay = mg.capture(training(model, optim.Adam(model.parameters(), lr=0.01)))
     rows = batches(6)
     replay(*rows[0])
-    program = pickle.loads(pickle.dumps(replay.program))  # noqa: S301 - our own bytes
+    program = pickle.loads(pickle.dumps(replay.program))
     for x, y in rows[1:]:
         assert equal(program.run(x, y)[0], replay(x, y))
 
@@ -351,7 +352,9 @@ def test_programs_describe_themselves() -> None:
     replay(*batches(1)[0])
     program = replay.program
     assert repr(program).count("\n") > len(program.instructions)
-    assert program.flops["total"] == sum(program.flops[k] for k in ("forward", "backward", "update"))
+    assert program.flops["total"] == sum(
+        program.flops[k] for k in ("forward", "backward", "update")
+    )
     assert program.memory["total"] >= 4 * 4 * sum(p.size for p in model.parameters())
 
 
@@ -401,11 +404,12 @@ UNARY: list[Callable[[Any], Any]] = [
     mg.tanh, mg.exp, mg.sin, mg.relu, mg.sigmoid, mg.softplus, mg.abs, mg.square,
     lambda x: x.sum(axis=-1, keepdims=True), lambda x: x.mean(axis=0),
     lambda x: x.max(axis=-1), lambda x: x.T, lambda x: x[..., ::2], lambda x: x[:1],
-    lambda x: x.reshape(-1), lambda x: mg.softmax(x), lambda x: mg.log_softmax(x, axis=0),
+    lambda x: x.reshape(-1), mg.softmax, lambda x: mg.log_softmax(x, axis=0),
     lambda x: mg.logsumexp(x, axis=-1), lambda x: mg.concatenate([x, x * 2], axis=0),
     lambda x: mg.stack([x, -x]), lambda x: x[np.array([0, 0])], lambda x: mg.sqrt(mg.abs(x)),
-    lambda x: mg.expand_dims(x, 0), lambda x: mg.clip(x, -0.5, 0.5), lambda x: x**3, lambda x: x**2,
-    lambda x: mg.where(x > 0, x, x * 0.1), lambda x: x.var(axis=-1), lambda x: x / 3, lambda x: 1 - x,
+    lambda x: mg.expand_dims(x, 0), lambda x: mg.clip(x, -0.5, 0.5), lambda x: x**3,
+    lambda x: x**2, lambda x: 1 - x,
+    lambda x: mg.where(x > 0, x, x * 0.1), lambda x: x.var(axis=-1), lambda x: x / 3,
     lambda x: mg.log(mg.abs(x)), lambda x: mg.norm(x, axis=-1), lambda x: mg.min(x, axis=0),
 ]  # fmt: skip
 BINARY: list[Callable[[Any, Any], Any]] = [
@@ -433,12 +437,16 @@ def random_program(choices: list[tuple[int, int, int]], a: Any, b: Any) -> list[
 @settings(deadline=None, max_examples=150)
 @given(
     choices=st.lists(st.tuples(*[st.integers(0, 999)] * 3), min_size=1, max_size=12),
-    shapes=st.sampled_from([((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 1)), ((1,), (2, 3)), ((), (3, 3))]),
+    shapes=st.sampled_from(
+        [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 1)), ((1,), (2, 3)), ((), (3, 3))]
+    ),
     kinds=st.sampled_from([("f8", "f8"), ("f4", "f4"), ("f4", "f8")]),
     seed=st.integers(0, 2**16),
 )
-def test_random_programs_replay_bit_for_bit(choices: Any, shapes: Any, kinds: Any, seed: int) -> None:
-    """Sharing, broadcasting, indexing, reductions: outputs, gradients and updates are the same bits."""
+def test_random_programs_replay_bit_for_bit(
+    choices: Any, shapes: Any, kinds: Any, seed: int
+) -> None:
+    """Sharing, broadcasting, indexing, reductions: outputs, gradients, updates are the same bits."""
     rng = np.random.default_rng(seed)
     starts = [rng.standard_normal(s).astype(k) for s, k in zip(shapes, kinds, strict=True)]
     scale = [rng.standard_normal(shapes[0]).astype(kinds[0]) for _ in range(3)]

@@ -48,7 +48,7 @@ def tuned(instruction: Instruction, array: Callable[[View], Any]) -> tuple[Instr
         What was chosen; "" for the plain call.
     """
     a, b, c = instruction.arguments
-    if len(a.shape) != 2 or len(b.shape) != 2:  # noqa: PLR2004
+    if len(a.shape) != 2 or len(b.shape) != 2:
         return instruction, ""
     (m, k), n = a.shape, b.shape[1]
     work = m * k * n
@@ -58,9 +58,9 @@ def tuned(instruction: Instruction, array: Callable[[View], Any]) -> tuple[Instr
     for p in PIECES:
         if work / p > FITS and p != PIECES[-1]:
             continue
-        if m % p == 0 and m // p >= 4:  # noqa: PLR2004
+        if m % p == 0 and m // p >= 4:
             plans[f"{p} pieces of rows"] = (rows(a, p), b, rows(c, p))
-        if n % p == 0 and n // p >= 4:  # noqa: PLR2004
+        if n % p == 0 and n // p >= 4:
             plans[f"{p} pieces of columns"] = (a, columns(b, p), columns(c, p))
     best = _race({key: [array(v) for v in views] for key, views in plans.items()})
     x, y, z = plans[best]

@@ -48,4 +48,4 @@ def flush_denormals(count: Array, *moments: Array) -> None:
     """Every 100 steps, set numbers too small to matter to 0: NumPy is 44 times slower on them."""
     if count[0] % 100 == 0:
         for moment in moments:
-            np.multiply(moment, np.abs(moment) > 1e-30, moment)  # noqa: PLR2004
+            np.multiply(moment, np.abs(moment) > 1e-30, moment)

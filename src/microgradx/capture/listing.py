@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgradx.capture.transcription import transcribe
+
 if TYPE_CHECKING:
     from microgradx.capture.program import Instruction, Program, View
 
@@ -95,7 +97,7 @@ def call(instruction: Instruction, name: Namer, tables: dict[str, Any]) -> str:
             return name(a)
         if isinstance(a, Table):
             return a.name
-        return repr(a)
+        return f"np.{a!r}" if isinstance(a, np.dtype) else repr(a)
 
     arguments = [text(a) for a in instruction.arguments]
     arguments += [f"{k}={text(a)}" for k, a in instruction.keywords]
@@ -103,8 +105,8 @@ def call(instruction: Instruction, name: Namer, tables: dict[str, Any]) -> str:
     if function.startswith("."):
         return f"{arguments[0]}{function}({', '.join(arguments[1:])})"
     head = function.split(".")[0]
-    if head == "kernels":
-        function = function.removeprefix("kernels.")
+    if head in {"kernels", "primitives"}:
+        function = function.partition(".")[2]
     elif head not in tables:
         function = f"np.{function}"
     return f"{function}({', '.join(arguments)})"
@@ -215,7 +217,7 @@ def source(program: Program) -> str:
     """The whole text: kernels that NumPy lacks, then ``build(state)``."""
     name = Namer(program)
     body: list[str] = []
-    kernels: set[str] = set()
+    functions = {k: t for k, t in program.tables.items() if inspect.isfunction(t)}
     phase = note = ""
     parameters = [name.unique(label) for label in program.inputs]
     for parameter, view in zip(parameters, program.inputs.values(), strict=True):
@@ -225,8 +227,9 @@ def source(program: Program) -> str:
             phase = instruction.phase
             body += ["", f"# ---- {phase} ----"]
         line = call(instruction, name, program.tables)
-        if instruction.function.startswith("kernels."):
-            kernels.add(instruction.function.removeprefix("kernels."))
+        head, _, rest = instruction.function.partition(".")
+        if head in {"kernels", "primitives"}:
+            functions[rest] = program.function(instruction.function)
         if instruction.note and instruction.note != note:
             body += textwrap.wrap(
                 instruction.note, WIDTH - 12, initial_indent="# ", subsequent_indent="#   "
@@ -251,16 +254,13 @@ def source(program: Program) -> str:
         f"{', '.join(program.outputs) or 'nothing'} ({total} numbers).",
         '"""',
         "",
+        "from __future__ import annotations",
+        "",
         "import numpy as np",
     ]
     if any(" window(" in v for v in views):
         text += ["from numpy.lib.stride_tricks import as_strided", WINDOW.rstrip("\n")]
-    functions = [_function(k, t) for k, t in program.tables.items() if inspect.isfunction(t)]
-    if functions:
-        text.insert(text.index("import numpy as np"), "import math\n")
-        for function in functions:
-            text += ["", "", function.rstrip()]
-    text += _kernels(kernels)
+    text += transcribe(functions)
     text += ["", "", "def build(state):", "    # memory"]
     text.append(_wrapped(memory + _constants(program), "    "))
     text += ["", "    # views of it", _wrapped(views, "    ")]
@@ -271,31 +271,8 @@ def source(program: Program) -> str:
     return re.sub(r"[ \t]+\n", "\n", "\n".join(text))
 
 
-def _function(name: str, function: Any) -> str:
-    """The text of a function that a table holds, under the table's name."""
-    text = textwrap.dedent(inspect.getsource(function))
-    text = re.sub(r"^@staticmethod\n", "", text)
-    return re.sub(r"^def \w+", f"def {name}", text)
-
-
 def _generator(key: str, generator: Any) -> str:
     """A random generator, seeded as it stands."""
     kind = type(generator.bit_generator).__name__
     state = generator.bit_generator.state
     return f"{key} = np.random.Generator(np.random.{kind}()); {key}.bit_generator.state = {state!r}"
-
-
-def _kernels(names: set[str]) -> list[str]:
-    """The text of kernels that are not one NumPy function."""
-    from microgradx.capture import kernels as arrays  # noqa: PLC0415 - only programs with such kernels need it
-
-    needed, texts = sorted(names), []
-    for name in needed:
-        text = inspect.getsource(getattr(arrays, name))
-        texts += ["", "", text.rstrip()]
-        needed.extend(
-            n
-            for n in ("kind_of", "new", "power")
-            if re.search(rf"\b{n}\(", text) and n not in needed
-        )
-    return ["", "from typing import Any", "", "Array = Any", *texts] if texts else []

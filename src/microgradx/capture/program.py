@@ -198,11 +198,16 @@ class Program:
                 _Method(owner, name[1:]) if isinstance(owner, View) else getattr(owner, name[1:])
             )
         else:
-            head, *rest = name.split(".")
-            function = self.tables[head] if head in self.tables else _module(head)
-            for part in rest:
-                function = getattr(function, part)
+            function = self.function(name)
         return function, tuple(arguments), keywords
+
+    def function(self, name: str) -> Any:
+        """What an instruction calls: a NumPy function, a kernel, or a table's own."""
+        head, *rest = name.split(".")
+        function = self.tables[head] if head in self.tables else _module(head)
+        for part in rest:
+            function = getattr(function, part)
+        return function
 
     # ---- running ---------------------------------------------------------------------------------
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import inspect
@@ -137,8 +138,9 @@ class Captured(Generic[P, T]):
             from microgradx.capture.tensor import TensorReplay  # noqa: PLC0415 - scalars need none of it
 
             return TensorReplay(
-                trace, arguments, outputs, name, threads=self._threads, tune=self._tune
-            )
+                trace, arguments, outputs, name,
+                threads=self._threads, tune=self._tune, titles=_titles(self._step),
+            )  # fmt: skip
         return ScalarReplay(
             trace, arguments, outputs, name, self._link,
             products=self._products, vectorize=self._vectorize, threads=self._threads,
@@ -196,6 +198,25 @@ def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
             if _is_module(scope.get(name))
         ]
     return readers
+
+
+def _titles(step: Callable[..., Any]) -> dict[int, str]:
+    """What the models that a step uses call their parameters, and it its own Tensors."""
+    function = inspect.unwrap(step)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return {}
+    named = {n: function.__globals__.get(n) for n in code.co_names}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not assigned yet
+            named[name] = cell.cell_contents
+    found: dict[int, str] = {}
+    for name, x in named.items():
+        if isinstance(x, Tensor):
+            found[id(x)] = name
+        elif _is_module(x) and hasattr(x, "named_parameters"):
+            found.update({id(p): f"{name}_{own}" for own, p in x.named_parameters()})
+    return found
 
 
 def _is_module(x: Any) -> bool:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx import engine
-from microgradx.engine import TRACKED
 from microgradx.capture.pending_arrays import PendingArray
 from microgradx.capture.program import View
 from microgradx.capture.tensor_plan import plan
 from microgradx.capture.tensor_rows import Row
 from microgradx.capture.tensor_trace import resolve
 from microgradx.capture.threads import blas
+from microgradx.engine import TRACKED
 from microgradx.errors import CaptureError, IndexingError
 from microgradx.functions.making import generator as default_stream
 from microgradx.graph import tick
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from microgradx.capture.trace import Trace
 
 __all__ = ["TensorReplay"]
-
-LARGE = 200e6
-"""Floating-point operations in matrix products from which two threads are faster."""
-
 
 class TensorReplay:
     """Lends inputs to a Tensor program, runs it, and hands out what it returns.
@@ -56,6 +52,8 @@ class TensorReplay:
         BLAS threads during a run; 1 by default.
     tune : bool
         Whether to time ways of cutting matrix products.
+    titles : dict, optional
+        ``id(parameter) -> what the user calls it``.
     """
 
     def __init__(
@@ -67,6 +65,7 @@ class TensorReplay:
         threads: int | None = None,
         *,
         tune: bool = True,
+        titles: dict[int, str] | None = None,
     ) -> None:
         self.resolved = resolved = resolve(trace, arguments, outputs)
         library = blas()
@@ -76,7 +75,7 @@ class TensorReplay:
         try:
             if library is not None:
                 library.set(self.threads)
-            planned = plan(resolved, name, tune=tune)
+            planned = plan(resolved, name, titles, tune=tune)
         finally:
             if library is not None:
                 library.set(before)
@@ -102,7 +101,9 @@ class TensorReplay:
             if grad is None:
                 self._grads.append((node, None))
                 continue
-            home = array(memory.view(grad)) if grad.base.kind != "constant" else np.array(_value(grad))
+            home = (
+                array(memory.view(grad)) if grad.base.kind != "constant" else np.array(_value(grad))
+            )
             self._grads.append((node, PendingArray(home)))
         self._optimised = [
             _Optimised(update, counts, self.program, memory)
@@ -112,7 +113,14 @@ class TensorReplay:
             (memory.view(x), x) if isinstance(x, Row) else (None, x) for x in resolved.outputs
         ]
         self._results = [
-            (None if view is None else array(view) if row.base.kind != "constant" else _value(row), row)
+            (
+                None
+                if view is None
+                else array(view)
+                if row.base.kind != "constant"
+                else _value(row),
+                row,
+            )
             for view, row in self._outputs
         ]
         self._lent = [(view, view.shape, array(view).dtype) for view, _ in self._inputs]
@@ -155,7 +163,9 @@ class TensorReplay:
         if self._guards:
             self._refuse_changed()
         lent = [
-            x if x.__class__ is np.ndarray and x.dtype is kind and x.flags.carray else program.lend(view, np.asarray(x))
+            x
+            if x.__class__ is np.ndarray and x.dtype is kind and x.flags.carray
+            else program.lend(view, np.asarray(x))
             for (view, _, kind), x in zip(self._lent, leaves, strict=True)
         ]
         self.settle()
@@ -206,7 +216,9 @@ class TensorReplay:
 class _Optimised:
     """The link between an optimiser's state and the program's memory."""
 
-    def __init__(self, update: Update, counts: tuple[View, View], program: Program, memory: Any) -> None:
+    def __init__(
+        self, update: Update, counts: tuple[View, View], program: Program, memory: Any
+    ) -> None:
         self.update = update
         self.count, self.options = (program.array(view) for view in counts)
         self.given: tuple[float, ...] = ()
@@ -220,7 +232,9 @@ class _Optimised:
             start = 0
             for p, number in zip(update.params, update.numbered, strict=True):
                 data = p._data
-                strides = tuple([s // data.itemsize for s in np.empty(data.shape, data.dtype).strides])
+                strides = tuple(
+                    [s // data.itemsize for s in np.empty(data.shape, data.dtype).strides]
+                )
                 home = program.array(View(whole.buffer, whole.offset + start, data.shape, strides))
                 self.homes.append((number, slot, home))
                 start += data.size
@@ -263,7 +277,7 @@ class _Optimised:
 
 
 def _shape_of(group: dict[str, Any]) -> tuple[Any, ...]:
-    """What of a group's options decides which calls an update makes: what is zero, true or false."""
+    """What of a group's options decides which calls an update makes: what is zero or false."""
     return tuple([(k, bool(v)) for k, v in group.items() if k not in {"params", "lr"}])
 
 
@@ -278,4 +292,3 @@ def _value(row: Row) -> Any:
     from microgradx.capture.tensor_rows import numbers  # noqa: PLC0415
 
     return numbers(row)
-

@@ -1,4 +1,4 @@
-"""``capture(step, check=True)``: the step run eagerly beside a replay, instruction by instruction."""
+"""``capture(step, check=True)``: eager code beside a replay, instruction by instruction."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def _compare(replay: TensorReplay, truths: list[Any]) -> None:
         if got.shape == want.shape and not _close(got, want):
             raise CaptureError(
                 program.name,
-                f"instruction {i} ({instruction.function}: {instruction.note}) differs from eager code "
-                f"by {np.max(np.abs(got.astype(float) - want.astype(float))):.3g}",
+                f"instruction {i} ({instruction.function}: {instruction.note}) differs from eager "
+                f"code by {np.max(np.abs(got.astype(float) - want.astype(float))):.3g}",
                 "Report this as a bug, with the step",
             )
 

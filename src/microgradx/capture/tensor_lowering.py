@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx.capture.tensor_rows import OUT, Row, Rows, numbers
+from microgradx.capture.tensor_rows import OUT, Row, Rows, numbers, part
 from microgradx.errors import CaptureError
 from microgradx.ops.indexing import is_basic
 from microgradx.value import Value
@@ -62,7 +62,7 @@ class Lowering:
             return self.rows.look(x, lambda s: function(s, **(node.params or {})), self.note)
         return self.rows.call(
             f"primitives.{name}", *args, shape=data.shape, dtype=data.dtype, note=self.note,
-            like=data, fold=_without_out(function), out=OUT, **(node.params or {}),
+            like=data, fold=_without_out(function), keywords={"out": OUT, **(node.params or {})},
         )  # fmt: skip
 
     # ---- single functions ----
@@ -90,7 +90,11 @@ class Lowering:
         if isinstance(a, Row):
             if a.weak and any(s.dtype.kind == "f" and s.ndim for s in shadows):
                 kind = np.result_type(*[s.dtype for s in shadows if s.ndim])
-                return a if kind == a.dtype else self.rows.call("copyto", OUT, a, shape=(), dtype=kind, casting="unsafe")
+                return (
+                    a
+                    if kind == a.dtype
+                    else self.rows.call("copyto", OUT, a, shape=(), dtype=kind, keywords={"casting": "unsafe"})
+                )
             if a.base.kind == "constant" and a.shadow.size > 1 and wide:
                 flat = np.ascontiguousarray(numbers(a)).reshape(-1)
                 if (flat.view(np.uint8).reshape(flat.size, -1) == flat[:1].view(np.uint8)).all():
@@ -125,7 +129,13 @@ class Lowering:
 
     def sum(self, x: Row, axis: Any, *, keepdims: bool) -> Row:
         """As `ops.shaping.sum_array`: down the rows of a matrix by BLAS."""
-        if axis == (0,) and len(x.shape) == 2 and not keepdims and x.dtype.char in "fd" and x.shape[1] <= 4096:  # noqa: PLR2004
+        if (
+            axis == (0,)
+            and len(x.shape) == 2
+            and not keepdims
+            and x.dtype.char in "fd"
+            and x.shape[1] <= 4096
+        ):
             return self.rows.call(
                 "dot", self.ones(x.shape[0], x.dtype), x, shape=x.shape[1:], dtype=x.dtype,
                 note=self.note, fold=np.dot,
@@ -134,9 +144,11 @@ class Lowering:
 
     def greatest(self, x: Row, axis: Any) -> Row:
         """The maximum over `axis`, which is kept; never below the least finite number."""
-        if axis == (1,) and len(x.shape) == 2 and x.shape[1] <= FEW:  # noqa: PLR2004
+        if axis == (1,) and len(x.shape) == 2 and x.shape[1] <= FEW:
             turned = self.rows.look(x, np.transpose)
-            top = self.reduce("maximum", self.rows.copy(turned, "rows to columns"), 0, keepdims=False)
+            top = self.reduce(
+                "maximum", self.rows.copy(turned, "rows to columns"), 0, keepdims=False
+            )
             top = self.reshape(top, (x.shape[0], 1))
         else:
             top = self.reduce("maximum", x, axis, keepdims=True)
@@ -159,7 +171,7 @@ class _Number:
 
 
 def _without_out(function: Callable[..., Any]) -> Callable[..., Any]:
-    def fold(*args: Any, out: Any = None, **keywords: Any) -> Any:
+    def fold(*args: Any, out: Any = None, **keywords: Any) -> Any:  # noqa: ARG001
         return function(*args, **keywords)
 
     return fold
@@ -195,15 +207,15 @@ def _positive(b: Lowering, node: Any, args: Any) -> Row:
 def power(b: Lowering, x: Any, y: Any) -> Row:
     """As `ops.arrays.power`."""
     if isinstance(x, Row) and y.__class__ in (int, float):
-        if y == 2:  # noqa: PLR2004
+        if y == 2:
             return b.ufunc("square", x)
         if y == 1:
             return x
         if y == -1 and x.dtype.kind == "f":
             return b.ufunc("reciprocal", x)
-        if y == 3 and x.shape:  # noqa: PLR2004
+        if y == 3 and x.shape:
             return b.ufunc("multiply", b.ufunc("square", x), x)
-        if y == 0.5:  # noqa: PLR2004
+        if y == 0.5:
             return b.ufunc("sqrt", x)
     return b.ufunc("power", x, y)
 
@@ -214,7 +226,7 @@ def _power_slope(b: Lowering, node: Any, args: Any) -> Row:
         return b.kernel("power_slope", node, args)
     if y == 1:
         return b.rows.constant(np.ones(node._data.shape, node._data.dtype))
-    return b.ufunc("multiply", x, 2) if y == 2 else b.ufunc("multiply", power(b, x, y - 1), y)  # noqa: PLR2004
+    return b.ufunc("multiply", x, 2) if y == 2 else b.ufunc("multiply", power(b, x, y - 1), y)
 
 
 def _relu(b: Lowering, node: Any, args: Any) -> Row:
@@ -247,13 +259,31 @@ def _where(b: Lowering, node: Any, args: Any) -> Row:
     if zero and isinstance(c, Row) and c.function == "not_equal" and isinstance(x, Row):
         # The engine's own guard: no nan out of 0 * inf. It looks once, and chooses only if it must.
         g = c.args[0]
-        if isinstance(g, Row) and g.shape == x.shape and c.args[1] is b.rows.constant(np.asarray(0, g.dtype)):
+        if (
+            isinstance(g, Row)
+            and g.shape == x.shape
+            and c.args[1] is b.rows.constant(np.asarray(0, g.dtype))
+        ):
             return b.rows.call(
-                "kernels.keep_zeros", x, g, shape=x.shape, dtype=x.dtype, note="an exact 0 stays 0", like=x.shadow
+                "kernels.keep_zeros",
+                x,
+                g,
+                shape=x.shape,
+                dtype=x.dtype,
+                note="an exact 0 stays 0",
+                like=x.shadow,
             )
     data = node._data
     return b.rows.call(
-        "kernels.where", c, x, y, shape=data.shape, dtype=data.dtype, note=b.note, fold=np.where, like=data
+        "kernels.where",
+        c,
+        x,
+        y,
+        shape=data.shape,
+        dtype=data.dtype,
+        note=b.note,
+        fold=np.where,
+        like=data,
     )
 
 
@@ -265,7 +295,10 @@ def _unbroadcast(b: Lowering, node: Any, args: Any) -> Row:
     ahead = len(g.shape) - len(shape)
     if ahead == 1 and g.shape[1:] == shape:
         return b.sum(g, (0,), keepdims=False)
-    axes = (*range(ahead), *[i + ahead for i, n in enumerate(shape) if n == 1 and g.shape[i + ahead] != 1])
+    axes = (
+        *range(ahead),
+        *[i + ahead for i, n in enumerate(shape) if n == 1 and g.shape[i + ahead] != 1],
+    )
     if axes:
         g = b.reduce("add", g, axes, keepdims=True)
     if ahead:
@@ -280,8 +313,9 @@ def _sum(b: Lowering, node: Any, args: Any) -> Row:
 def _astype(b: Lowering, node: Any, args: Any) -> Row:
     (x,), kind = args, node.params["dtype"]
     return b.rows.call(
-        "copyto", OUT, x, shape=x.shape, dtype=kind, note=b.note, casting="unsafe",
-        fold=lambda a, casting: a.astype(kind, casting=casting), like=x.shadow if 0 not in x.shadow.strides else None,
+        "copyto", OUT, x, shape=x.shape, dtype=kind, note=b.note, keywords={"casting": "unsafe"},
+        fold=lambda a, casting: a.astype(kind, casting=casting),
+        like=x.shadow if 0 not in x.shadow.strides else None,
     )  # fmt: skip
 
 
@@ -318,7 +352,7 @@ def _getitem(b: Lowering, node: Any, args: Any) -> Row:
             ".take", x, picked, 0, OUT, "clip", shape=node._data.shape, dtype=x.dtype, note=b.note
         )
     if is_basic(index):
-        return b.rows.look(x, lambda s: s[index])
+        return b.rows.look(x, lambda s: part(s, index))
     places = b.rows.constant(_positions(index, x.shape))
     flat = b.reshape(x, (math.prod(x.shape),))
     return b.rows.call(
@@ -354,16 +388,19 @@ def product(b: Lowering, x: Row, y: Row, shape: tuple[int, ...], dtype: Any) -> 
 
 
 def _matmul(b: Lowering, node: Any, args: Any) -> Row:
-    return product(b, *[_as_row(b, a) for a in args], node._data.shape, node._data.dtype)
+    x, y = [_as_row(b, a) for a in args]
+    return product(b, x, y, node._data.shape, node._data.dtype)
 
 
 def _linear(b: Lowering, node: Any, args: Any) -> Row:
     x, w, bias = [_as_row(b, a) for a in args]
-    z = product(b, x, b.rows.look(w, np.transpose), node._data.shape, np.result_type(x.dtype, w.dtype))
+    z = product(
+        b, x, b.rows.look(w, np.transpose), node._data.shape, np.result_type(x.dtype, w.dtype)
+    )
     return b.ufunc("add", z, bias)
 
 
-# ---- extrema and the softmax family ---------------------------------------------------------------
+# ---- extrema and the softmax family --------------------------------------------------------------
 def _extreme(name: str) -> Callable[..., Row]:
     def entry(b: Lowering, node: Any, args: Any) -> Row:
         return b.reduce(name, args[0], node.params["axis"], keepdims=node.params["keepdims"])
@@ -416,13 +453,18 @@ def _one_hot(b: Lowering, node: Any, args: Any) -> Row:
     )  # fmt: skip
 
 
-def _softmax_nll(b: Lowering, node: Any, args: Any) -> Row:
+def _softmax_nll(b: Lowering, node: Any, args: Any) -> Row:  # noqa: ARG001
     x, labels = args
     n, classes = x.shape
     shifted, _, total = b.exponentials(x, (1,))
     labels = _as_row(b, labels)
     checked = b.rows.call(
-        "kernels.labels", labels, classes, shape=labels.shape, dtype=np.intp, note="labels are classes"
+        "kernels.labels",
+        labels,
+        classes,
+        shape=labels.shape,
+        dtype=np.intp,
+        note="labels are classes",
     )
     b.checked[(id(labels), classes)] = checked
     places = b.ufunc("add", checked, b.rows.constant(np.arange(0, n * classes, classes)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.capture.program import Buffer, View
+from microgradx.capture.tensor_rows import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +104,10 @@ class Memory:
 
     def _leaves(self) -> None:
         for row in self.resolved.inputs:
-            self.place[id(row)] = (self._new_buffer(row.name or "x", row.shadow.size, row.dtype, "input"), 0)
+            self.place[id(row)] = (
+                self._new_buffer(row.name or "x", row.shadow.size, row.dtype, "input"),
+                0,
+            )
         own = [row for (_, attribute), row in self.resolved.state.items() if attribute == "data"]
         own += [row for (_, attribute), row in self.resolved.state.items() if attribute == "grad"]
         for row in own:
@@ -135,12 +139,17 @@ class Memory:
         for row in self.calls:
             if row.kind != "join":
                 continue
-            name = self._new_buffer(row.name or "joined", row.shadow.size, row.dtype, "gradients" if row.name else "scratch")
+            name = self._new_buffer(
+                row.name or "joined",
+                row.shadow.size,
+                row.dtype,
+                "gradients" if row.name else "scratch",
+            )
             self.place[id(row)] = (name, 0)
             if not covered(row):
                 continue
             for piece, index in zip(row.args, row.value, strict=True):
-                target = row.shadow[index]
+                target = part(row.shadow, index)
                 base = piece.base
                 fits = (
                     base.kind == "call"
@@ -152,16 +161,23 @@ class Memory:
                     and target.flags.c_contiguous
                 )
                 if fits:
-                    start = target.__array_interface__["data"][0] - row.shadow.__array_interface__["data"][0]
+                    start = (
+                        target.__array_interface__["data"][0]
+                        - row.shadow.__array_interface__["data"][0]
+                    )
                     self.place[id(base)] = (name, start // row.dtype.itemsize)
 
     def pinned(self, piece: Row, join: Row, index: Any) -> bool:
         """Whether a piece lies in its place already."""
         target = self.view(join)
-        shadow = join.shadow[index]
-        start = (shadow.__array_interface__["data"][0] - join.shadow.__array_interface__["data"][0]) // join.dtype.itemsize
+        shadow = part(join.shadow, index)
+        start = (
+            shadow.__array_interface__["data"][0] - join.shadow.__array_interface__["data"][0]
+        ) // join.dtype.itemsize
         found = self.view(piece)
-        return bool(found.buffer == target.buffer and found.offset == target.offset + start and shadow.size)
+        return bool(
+            found.buffer == target.buffer and found.offset == target.offset + start and shadow.size
+        )
 
     def _pin_stores(self) -> None:
         for row in self.calls:
@@ -250,7 +266,7 @@ class Memory:
 
 def _padded(size: int, dtype: Any) -> int:
     step = max(ALIGN // np.dtype(dtype).itemsize, 1)
-    return -(-max(size, 1) // step) * step
+    return int(-(-max(size, 1) // step) * step)
 
 
 def _release(free: list[tuple[int, int]], offset: int, size: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from microgradx.capture import gemm
 from microgradx.capture.program import Instruction, Program, Table, View, contiguous
 from microgradx.capture.tensor_memory import Memory, covered, live
-from microgradx.capture.tensor_rows import OUT, Row
+from microgradx.capture.tensor_rows import OUT, Row, part
 from microgradx.errors import CaptureError
 from microgradx.functions.making import generator as default_stream
 
@@ -54,7 +54,13 @@ class Planned:
         self.origins = origins
 
 
-def plan(resolved: Resolved, name: str = "step", *, tune: bool = True) -> Planned:
+def plan(
+    resolved: Resolved,
+    name: str = "step",
+    titles: dict[int, str] | None = None,
+    *,
+    tune: bool = True,
+) -> Planned:
     """Plan a traced step of Tensors.
 
     Parameters
@@ -63,6 +69,8 @@ def plan(resolved: Resolved, name: str = "step", *, tune: bool = True) -> Planne
         The step.
     name : str
         The step's name, for listings.
+    titles : dict, optional
+        ``id(parameter) -> what the user calls it``.
     tune : bool
         Whether to time ways of cutting matrix products.
 
@@ -71,12 +79,12 @@ def plan(resolved: Resolved, name: str = "step", *, tune: bool = True) -> Planne
     Planned
         The program and its layout.
     """
-    return _Planner(resolved, name).run(tune=tune)
+    return _Planner(resolved, name, titles or {}).run(tune=tune)
 
 
 class _Planner:
-    def __init__(self, resolved: Resolved, name: str) -> None:
-        self.resolved, self.name = resolved, name
+    def __init__(self, resolved: Resolved, name: str, titles: dict[int, str]) -> None:
+        self.resolved, self.name, self.titles = resolved, name, titles
         self.calls = live(resolved)
         self.memory = Memory(resolved, self.calls)
         self.instructions: list[Instruction] = []
@@ -99,7 +107,11 @@ class _Planner:
         self._state()
         for k, row in enumerate(resolved.outputs):
             if isinstance(row, Row):
-                self.outputs[row.name or f"output{k}" if (row.name or "") not in self.outputs else f"output{k}"] = memory.view(row)
+                self.outputs[
+                    row.name or f"output{k}"
+                    if (row.name or "") not in self.outputs
+                    else f"output{k}"
+                ] = memory.view(row)
         program = Program(
             name=self.name,
             instructions=self.instructions,
@@ -126,13 +138,23 @@ class _Planner:
         arguments = tuple([self._value(a, out) for a in row.args])
         keywords = tuple([(k, self._value(a, out)) for k, a in row.keywords])
         name = row.function
-        if isinstance(getattr(np, name, None), np.ufunc) and name in {"maximum", "minimum"} and arguments[-1] is out:
+        if (
+            isinstance(getattr(np, name, None), np.ufunc)
+            and name in {"maximum", "minimum"}
+            and arguments[-1] is out
+        ):
             # NumPy deprecates a third position here.
             arguments, keywords = arguments[:-1], (*keywords, ("out", out))
         self._emit(name, arguments, out, row, keywords)
 
     def _emit(
-        self, function: str, arguments: tuple[Any, ...], out: View, row: Row, keywords: tuple[Any, ...] = (), note: str = ""
+        self,
+        function: str,
+        arguments: tuple[Any, ...],
+        out: View,
+        row: Row,
+        keywords: tuple[Any, ...] = (),
+        note: str = "",
     ) -> None:
         self.instructions.append(
             Instruction(function, arguments, out, row.phase, note or row.note, keywords)
@@ -166,8 +188,11 @@ class _Planner:
                 else:
                     self._emit("put", (flat, Table(key), source), out, row)
             elif not self.memory.pinned(piece, row, index):
-                shadow = row.shadow[index]
-                start = shadow.__array_interface__["data"][0] - row.shadow.__array_interface__["data"][0]
+                shadow = part(row.shadow, index)
+                start = (
+                    shadow.__array_interface__["data"][0]
+                    - row.shadow.__array_interface__["data"][0]
+                )
                 item = row.dtype.itemsize
                 strides = tuple([s // item for s in shadow.strides])
                 target = View(out.buffer, out.offset + start // item, shadow.shape, strides)
@@ -192,11 +217,15 @@ class _Planner:
                 "kernels.numbers_of_step", (Table(table), count, given, numbers), numbers, row,
                 note="count the steps; what the update multiplies with in this one",
             )  # fmt: skip
-        scalars = tuple([View(numbers.buffer, numbers.offset + i, (), ()) for i in range(numbers.size)])
+        scalars = tuple(
+            [View(numbers.buffer, numbers.offset + i, (), ()) for i in range(numbers.size)]
+        )
         whole = [memory.view(x) for x in (update.whole, update.gradient, *update.moments)]
         for start in range(0, size, chunk):
             n = min(chunk, size - start)
-            x, g, *moments, w = [View(v.buffer, v.offset + start, (n,), (1,)) for v in (*whole,)] + [View(work.buffer, 0, (n,), (1,))]
+            x, g, *moments, w = [
+                View(v.buffer, v.offset + start, (n,), (1,)) for v in (*whole,)
+            ] + [View(work.buffer, 0, (n,), (1,))]
             writer = _Writer(self.instructions, type(update.optimizer).__name__)
             update.optimizer._update(writer, x, g, moments, w, update.group, scalars)
         if update.moments:
@@ -215,7 +244,9 @@ class _Planner:
         for state, new in self.resolved.stores:
             target, source = memory.view(state), memory.view(new)
             if target != source:
-                self.instructions.append(Instruction("copyto", (target, source), target, "update", "keep"))
+                self.instructions.append(
+                    Instruction("copyto", (target, source), target, "update", "keep")
+                )
 
     # ---- what the program is made of ----
     def _state(self) -> None:
@@ -226,21 +257,29 @@ class _Planner:
 
     def _names(self) -> dict[View, str]:
         found: dict[View, str] = {}
-        for row in (*self.resolved.rows.calls, *self.resolved.state.values(), *self.resolved.inputs):
+        for row in (
+            *self.resolved.rows.calls,
+            *self.resolved.state.values(),
+            *self.resolved.inputs,
+        ):
             if row.name and id(row.base) in self.memory.place:
                 found.setdefault(self.memory.view(row), row.name)
-        for k, ((key, attribute), row) in enumerate(self.resolved.state.items()):
-            del k
-            node = self.resolved.objects[key]
-            name = node.name or "parameter"
+        for (key, attribute), row in self.resolved.state.items():
+            name = self._title(self.resolved.objects[key])
             found.setdefault(self.memory.view(row), name if attribute == "data" else f"{name}_grad")
-        for node, row in self.resolved.grads:
-            if row is not None and id(row.base) in self.memory.place:
-                found.setdefault(self.memory.view(row), f"{node.name or 'parameter'}_grad")
+        for node, grad in self.resolved.grads:
+            if grad is not None and id(grad.base) in self.memory.place:
+                found.setdefault(self.memory.view(grad), f"{self._title(node)}_grad")
         return found
 
+    def _title(self, node: Any) -> str:
+        """What the user calls a parameter."""
+        return str(node.name or self.titles.get(id(node), "parameter"))
+
     def _tune(self, program: Program) -> None:
-        saved = {b.name: program.arrays[b.name].copy() for b in program.buffers if b.role == "state"}
+        saved = {
+            b.name: program.arrays[b.name].copy() for b in program.buffers if b.role == "state"
+        }
         rng = np.random.default_rng(0)
         for b in program.buffers:
             if np.dtype(b.dtype).kind == "f" and b.role != "constants":
@@ -249,7 +288,9 @@ class _Planner:
             if instruction.function == "matmul":
                 program.instructions[i], chosen = gemm.tuned(instruction, program.array)
                 if chosen:
-                    self.notes.append(f"matmul {i} runs in {chosen}: last bits may differ from one call")
+                    self.notes.append(
+                        f"matmul {i} runs in {chosen}: last bits may differ from one call"
+                    )
         for b in program.buffers:
             if b.role not in {"constants", "state"} and np.dtype(b.dtype).kind == "f":
                 program.arrays[b.name][...] = 0
@@ -267,14 +308,18 @@ class _Writer:
         function = getattr(np, name, None)
         if not isinstance(function, np.ufunc):
             raise CaptureError(
-                f"{self._who}._update", f"np.{name} cannot be captured", "Write it with ufuncs and out"
+                f"{self._who}._update",
+                f"np.{name} cannot be captured",
+                "Write it with ufuncs and out",
             )
 
         def call(*args: Any, out: Any = None) -> View:
             views = (*args, out) if out is not None else args
             if len(views) != function.nin + 1:
                 raise CaptureError(
-                    f"{self._who}._update", f"np.{name} is called without out", "Name the array it writes"
+                    f"{self._who}._update",
+                    f"np.{name} is called without out",
+                    "Name the array it writes",
                 )
             target: View = views[-1]
             self._instructions.append(_instruction(name, views, target))
@@ -287,5 +332,3 @@ def _instruction(name: str, views: tuple[Any, ...], target: View) -> Instruction
     if name in {"maximum", "minimum"}:
         return Instruction(name, views[:-1], target, "update", "", (("out", target),))
     return Instruction(name, views, target, "update")
-
-

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OUT", "Row", "Rows"]
+__all__ = ["OUT", "Row", "Rows", "numbers", "part"]
 
 
 class _Out:
@@ -53,7 +53,9 @@ class Row:
         "shadow", "value", "weak",
     )  # fmt: skip
 
-    def __init__(self, kind: str, shadow: Any, function: str = "", args: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, kind: str, shadow: Any, function: str = "", args: tuple[Any, ...] = ()
+    ) -> None:
         self.kind, self.shadow, self.function, self.args = kind, shadow, function, args
         self.keywords: tuple[tuple[str, Any], ...] = ()
         self.base: Row = self
@@ -77,7 +79,10 @@ class Row:
     @property
     def offset(self) -> int:
         """Where a view begins in its base, in elements."""
-        start = self.shadow.__array_interface__["data"][0] - self.base.shadow.__array_interface__["data"][0]
+        start = (
+            self.shadow.__array_interface__["data"][0]
+            - self.base.shadow.__array_interface__["data"][0]
+        )
         return int(start) // self.dtype.itemsize if self.shadow.size else 0
 
     @property
@@ -133,12 +138,13 @@ class Rows:
     # ---- results ----
     def call(
         self, function: str, *args: Any, shape: tuple[int, ...], dtype: Any, note: str = "",
-        fold: Callable[..., Any] | None = None, like: Any = None, **keywords: Any,
+        fold: Callable[..., Any] | None = None, like: Any = None, keywords: dict[str, Any] | None = None,
     ) -> Row:  # fmt: skip
         """The result of one call; `OUT` goes last unless it is among `args`.
 
         Memory is in C order, or in the order of the array `like`.
         """
+        keywords = keywords or {}
         if not any(a is OUT for a in args) and not any(a is OUT for a in keywords.values()):
             args = (*args, OUT)
         dtype = np.dtype(dtype)
@@ -164,7 +170,9 @@ class Rows:
             value = np.asarray(fold(*args, **keywords))
         return self.constant(np.broadcast_to(value.astype(row.dtype, copy=False), row.shape))
 
-    def draw(self, generator: Any, method: str, shape: tuple[int, ...], keywords: dict[str, Any]) -> Row:
+    def draw(
+        self, generator: Any, method: str, shape: tuple[int, ...], keywords: dict[str, Any]
+    ) -> Row:
         """Random numbers, drawn again on every run; never shared."""
         row = Row("draw", np.empty(shape, np.float64), method)
         row.value, row.keywords = generator, tuple(keywords.items())
@@ -172,7 +180,9 @@ class Rows:
         self.calls.append(row)
         return row
 
-    def join(self, pieces: list[tuple[Row, Any]], shape: tuple[int, ...], dtype: Any, note: str = "") -> Row:
+    def join(
+        self, pieces: list[tuple[Row, Any]], shape: tuple[int, ...], dtype: Any, note: str = ""
+    ) -> Row:
         """An array put together from pieces; each goes where the paired index says."""
         row = Row("join", np.empty(shape, dtype), "copyto", tuple([piece for piece, _ in pieces]))
         row.value = [index for _, index in pieces]
@@ -187,8 +197,10 @@ class Rows:
             return self._constant_view(row, shadow)
         start = shadow.__array_interface__["data"][0]
         key = ("view", id(row.base), start if shadow.size else 0, shadow.shape, shadow.strides)
-        if row.base.shadow.shape == shadow.shape and row.base.shadow.strides == shadow.strides and (
-            row.base.shadow.__array_interface__["data"][0] == start
+        if (
+            row.base.shadow.shape == shadow.shape
+            and row.base.shadow.strides == shadow.strides
+            and (row.base.shadow.__array_interface__["data"][0] == start)
         ):
             return row.base
         found = self.found.get(key)
@@ -214,6 +226,13 @@ class Rows:
     def copy(self, row: Row, note: str = "copy") -> Row:
         """The same numbers in contiguous memory."""
         return self.call("copyto", OUT, row, shape=row.shape, dtype=row.dtype, note=note)
+
+
+def part(array: Any, index: Any) -> Any:
+    """``array[index]`` as a view, also where NumPy would answer with a number."""
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = parts if any(p is Ellipsis for p in parts) else (*parts, Ellipsis)
+    return array[whole]
 
 
 def numbers(row: Row) -> Any:

@@ -51,7 +51,9 @@ def expand(root: Any, cotangent: Any, trace: Trace) -> dict[int, tuple[Any, Any]
         engine.scalar_root(root)
         seed: Any = _constant(np.ones(root._data.shape, root._data.dtype))
     else:
-        seed = cotangent if isinstance(cotangent, Tensor) else _constant(_seed(cotangent, root._data))
+        seed = (
+            cotangent if isinstance(cotangent, Tensor) else _constant(_seed(cotangent, root._data))
+        )
     notes = trace.notes
 
     def told(node: Any, i: int, made: Any) -> None:
@@ -67,16 +69,16 @@ def expand(root: Any, cotangent: Any, trace: Trace) -> dict[int, tuple[Any, Any]
     started = seed.time
     order = topological_order(root)
     found = engine.cotangents([root], [seed], told=told)
-    reached = {id(n): (n, found[id(n)]) for n in order if id(n) in found and n.requires_grad}
-    return reached
+    return {id(n): (n, found[id(n)]) for n in order if id(n) in found and n.requires_grad}
 
 
 @dataclass
 class Update:
     """One call of ``optimizer.step()`` on the parameters of one group and dtype.
 
-    `numbered` has the parameters' places in ``optimizer.state``, `whole` is the flat row of all parameters, `moments` a flat row for each of the optimiser's
-    slots, `gradient` the joined gradient; `numbers` the row of what changes from step to step.
+    `numbered` has the parameters' places in ``optimizer.state``; `whole` is the flat row of all
+    parameters, `moments` a flat row for each of the optimiser's slots, `gradient` the joined
+    gradient; `numbers` is the row of what changes from step to step.
     """
 
     optimizer: Any
@@ -185,7 +187,9 @@ class _Resolver:
                     if any(id(p) in self.now for p in params):
                         continue
                     size = sum(p._data.size for p in params)
-                    whole = self.rows.leaf("state", np.empty(size, params[0]._data.dtype), "parameters")
+                    whole = self.rows.leaf(
+                        "state", np.empty(size, params[0]._data.dtype), "parameters"
+                    )
                     start = 0
                     for p in params:
                         row = self.rows.state_part(whole, start, p._data.shape)
@@ -220,7 +224,9 @@ class _Resolver:
     def _drawn(self, generator: Any, method: str, like: Any) -> Row:
         row = self.rows.draw(generator, method, like.shape, {})
         if like.dtype != row.dtype:
-            row = self.rows.call("copyto", OUT, row, shape=like.shape, dtype=like.dtype, casting="unsafe")
+            row = self.rows.call(
+                "copyto", OUT, row, shape=like.shape, dtype=like.dtype, keywords={"casting": "unsafe"}
+            )
         return row
 
     def _row(self, x: Any) -> Any:
@@ -265,7 +271,11 @@ class _Resolver:
             held = node.time < self.trace.born and old is not None
             if node.time < self.trace.born:
                 self.out.held.append((node, held))
-            self.grad[key] = self._own(node, "grad", self.rows.leaf("state", node._data, node.name)) if held else None
+            self.grad[key] = (
+                self._own(node, "grad", self.rows.leaf("state", node._data, node.name))
+                if held
+                else None
+            )
         return self.grad[key]
 
     # ---- the walk ----
@@ -284,13 +294,17 @@ class _Resolver:
                 self.grad[id(when.node)] = new
                 self.out.objects[id(when.node)] = when.node
         self.rows.phase = "forward"
-        self.out.outputs = [self._own_memory(self._row(x)) if isinstance(x, Node) else x for x in outputs]
+        self.out.outputs = [
+            self._own_memory(self._row(x)) if isinstance(x, Node) else x for x in outputs
+        ]
         self._finish()
         return self.out
 
     def _own_memory(self, row: Any) -> Any:
         """What is read after a run must not lie where the caller's arrays or parameters do."""
-        return self.rows.copy(row) if row is not None and row.base.kind in {"input", "state"} else row
+        return (
+            self.rows.copy(row) if row is not None and row.base.kind in {"input", "state"} else row
+        )
 
     def _schedule(self, outputs: Sequence[Any]) -> list[Any]:
         roots = list(outputs)
@@ -309,7 +323,10 @@ class _Resolver:
             found[id(node)] = node
             if node.time > self.trace.born:
                 stack.extend(p for p in node.parents if isinstance(p, Node))
-        rows: list[Any] = [*(n for n in found.values() if n.time > self.trace.born), *self.trace.events]
+        rows: list[Any] = [
+            *(n for n in found.values() if n.time > self.trace.born),
+            *self.trace.events,
+        ]
         rows.sort(key=lambda row: row.time)
         for node in (*found.values(), *self.trace.kept):
             self.arrays.setdefault(id(node._data), node)
@@ -320,7 +337,9 @@ class _Resolver:
         if isinstance(op, Read):
             source = node.parents[0]
             row = self._row(source) if op is DATA else self._gradient(source)
-            self.now[id(node)] = row if row is not None else self.rows.constant(np.zeros_like(_array_of(node)))
+            self.now[id(node)] = (
+                row if row is not None else self.rows.constant(np.zeros_like(_array_of(node)))
+            )
             return
         note = self.trace.notes.get(id(node), "")
         self.rows.phase = "backward" if note else "forward" if _tracked(node) else self.after
@@ -340,7 +359,9 @@ class _Resolver:
         if not isinstance(row, Row):
             row = self.rows.constant(np.broadcast_to(np.asarray(row, data.dtype), data.shape))
         if row.dtype != data.dtype:
-            row = self.rows.call("copyto", OUT, row, shape=row.shape, dtype=data.dtype, casting="unsafe")
+            row = self.rows.call(
+                "copyto", OUT, row, shape=row.shape, dtype=data.dtype, keywords={"casting": "unsafe"}
+            )
         return row
 
     def _write(self, node: Any, new: Any) -> None:
@@ -389,7 +410,9 @@ class _Resolver:
             kind = run[0]._data.dtype
             old = [self.now[id(p)] for p in run]
             flat = rows.state_part(whole, start, (size,))
-            if any(row is not self.out.state[(id(p), "data")] for row, p in zip(old, run, strict=True)):
+            if any(
+                row is not self.out.state[(id(p), "data")] for row, p in zip(old, run, strict=True)
+            ):
                 flat = self._joined(old, size, kind, "parameters")
             pieces = [self._gradient(p) for p in run]
             gradient = self._joined(pieces, size, kind, "gradients")
@@ -398,14 +421,23 @@ class _Resolver:
             count = len(optimizer.numbers(1, *optimizer.options(group)))
             numbers = rows.leaf("state", np.empty(count, kind), "numbers")
             update = Update(
-                optimizer, group, run, [own[id(p)] for p in run], slots, flat, gradient, moments, numbers
+                optimizer,
+                group,
+                run,
+                [own[id(p)] for p in run],
+                slots,
+                flat,
+                gradient,
+                moments,
+                numbers,
             )
             self.out.updates.append(update)
             update.after = self._after(update)
             begin = 0
             for p in run:
                 self.now[id(p)] = rows.view(
-                    update.after, update.after.shadow[begin : begin + p._data.size].reshape(p._data.shape)
+                    update.after,
+                    update.after.shadow[begin : begin + p._data.size].reshape(p._data.shape),
                 )
                 begin += p._data.size
 
@@ -433,7 +465,9 @@ class _Resolver:
         for (key, attribute), row in list(self.out.state.items()):
             new: Any = self.now.get(key) if attribute == "data" else None
             if new is not None and new is not row:
-                self.out.stores.append((row, new if new.base.kind == "update" else self._own_memory(new)))
+                self.out.stores.append(
+                    (row, new if new.base.kind == "update" else self._own_memory(new))
+                )
         for key, node in self.out.objects.items():
             if node.time < self.trace.born and key in self.grad:
                 self.out.grads.append((node, self._own_memory(self.grad[key])))
