@@ -1,5 +1,5 @@
 """Every primitive of the table keeps every law; a new one is tested by being there."""
-# ruff: noqa: ARG005 - rules take (g, z, *inputs), whether they use them or not
+
 
 import numpy as np
 import pytest

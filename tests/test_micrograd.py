@@ -57,7 +57,9 @@ def moons(n, seed):
     rng = np.random.default_rng(seed)
     t = rng.uniform(0, np.pi, n)
     label = np.arange(n) % 2
-    X = np.stack([np.where(label, 1 - np.cos(t), np.cos(t)), np.where(label, 0.5 - np.sin(t), np.sin(t))], 1)
+    X = np.stack(
+        [np.where(label, 1 - np.cos(t), np.cos(t)), np.where(label, 0.5 - np.sin(t), np.sin(t))], 1
+    )
     return X + rng.normal(scale=0.1, size=X.shape), label * 2 - 1
 
 
@@ -121,7 +123,14 @@ def test_prev_and_op_are_as_course_code_reads_them():
     a, b = Value(2.0, label="a"), Value(-3.0)
     e = a * b
     assert e._prev == {a, b}
-    assert [n._op for n in (a, e, a + b, a**2, a.relu(), a.tanh())] == ["", "*", "+", "**2", "ReLU", "tanh"]
+    assert [n._op for n in (a, e, a + b, a**2, a.relu(), a.tanh())] == [
+        "",
+        "*",
+        "+",
+        "**2",
+        "ReLU",
+        "tanh",
+    ]
     nodes, edges = set(), set()
 
     def build(v):
@@ -201,7 +210,7 @@ def test_gradients_do_not_depend_on_addresses():
         "print([p.grad.hex() for p in m.parameters()])"
     )
     outputs = {
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": str(seed)},  # noqa: S603
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": str(seed)},
                        capture_output=True, text=True, check=True).stdout
         for seed in range(3)
     }  # fmt: skip
@@ -234,14 +243,25 @@ def test_edges(f, x, value, derivative):
     assert v.grad == derivative or math.isnan(v.grad) == math.isnan(derivative)
 
 
-@pytest.mark.parametrize("bad", [lambda: Value(1.0) * np.ones(2), lambda: np.ones(2) * Value(1.0), lambda: Value(Value(1.0)), lambda: Value("x")])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: Value(1.0) * np.ones(2),
+        lambda: np.ones(2) * Value(1.0),
+        lambda: Value(Value(1.0)),
+        lambda: Value("x"),
+    ],
+)
 def test_what_is_not_a_number_is_refused(bad):
     with pytest.raises(TypeError):
         bad()
 
 
 def test_types_do_not_mix():
-    assert all(type(v) is float for v in (Value(3).data, Value(-1.0).relu().data, Value(1).grad, Value(True).data))
+    assert all(
+        type(v) is float
+        for v in (Value(3).data, Value(-1.0).relu().data, Value(1).grad, Value(True).data)
+    )
 
 
 def test_a_neuron_refuses_too_few_inputs():

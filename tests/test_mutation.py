@@ -153,7 +153,9 @@ def test_any_write_at_any_time_gives_the_right_gradient_or_an_error(data):
         if fresh:
             truth = start(0)
         other, dual = (
-            (foreign, [(float(v), {}) for v in foreign]) if choice == 2 else (leaves[choice], start(choice))
+            (foreign, [(float(v), {}) for v in foreign])
+            if choice == 2
+            else (leaves[choice], start(choice))
         )
         node, truth, fresh = node * other, multiply(truth, dual), False
     write()

@@ -102,7 +102,13 @@ def test_broadcasting_is_undone(shapes, result):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
 def test_dtype_is_kept_forward_and_backward(dtype):
     x = Tensor(np.linspace(0.1, 1, 4), dtype=dtype)
-    for f in (lambda x: x * 2 + 1, lambda x: x**2, lambda x: x.sigmoid(), lambda x: x.max() / x, lambda x: x.std()):
+    for f in (
+        lambda x: x * 2 + 1,
+        lambda x: x**2,
+        lambda x: x.sigmoid(),
+        lambda x: x.max() / x,
+        lambda x: x.std(),
+    ):
         out = f(x)
         assert out.dtype == np.dtype(dtype)
         x.zero_grad()
@@ -273,7 +279,10 @@ def test_deepcopy_and_pickle_keep_graph_and_sharing():
     w = Tensor([1.0, 2.0], name="w")
     h = w * w
     loss = h.sum()
-    for twin_w, twin_h, twin in (copy.deepcopy((w, h, loss)), pickle.loads(pickle.dumps((w, h, loss)))):  # noqa: S301
+    for twin_w, twin_h, twin in (
+        copy.deepcopy((w, h, loss)),
+        pickle.loads(pickle.dumps((w, h, loss))),
+    ):
         twin.backward()
         assert twin_w.grad.tolist() == [2.0, 4.0]
         assert twin_h.grad.tolist() == [1.0, 1.0]
@@ -302,7 +311,12 @@ def test_values_and_tensors_do_not_mix():
 
 
 def test_constructors_take_numpys_and_torchs_spellings():
-    assert mg.zeros(2, 3).shape == mg.zeros((2, 3)).shape == mg.ones((2, 3), dtype="f4").shape == (2, 3)
+    assert (
+        mg.zeros(2, 3).shape
+        == mg.zeros((2, 3)).shape
+        == mg.ones((2, 3), dtype="f4").shape
+        == (2, 3)
+    )
     assert mg.full((2,), 7.0).tolist() == [7.0, 7.0]
     assert mg.arange(3).tolist() == [0, 1, 2]
     assert mg.arange(0.0, 1.0, 0.5).requires_grad

@@ -133,6 +133,6 @@ def test_third_derivatives_of_a_network():
     third = mg.grad(mg.grad(mg.grad(f)))(np.array(0.3))
     h = 1e-4
     second = mg.grad(mg.grad(f))
-    assert third == pytest.approx((second(np.array(0.3 + h)) - second(np.array(0.3 - h))) / (2 * h), rel=1e-6)
-
-
+    assert third == pytest.approx(
+        (second(np.array(0.3 + h)) - second(np.array(0.3 - h))) / (2 * h), rel=1e-6
+    )

@@ -221,7 +221,7 @@ def test_pickle_keeps_the_graph_and_what_is_shared():
     hidden = a * 2
     loss = hidden * hidden
     for order in [(a, hidden, loss), (loss, hidden, a)]:
-        back = pickle.loads(pickle.dumps(order))  # noqa: S301
+        back = pickle.loads(pickle.dumps(order))
         x, h, y = back if order[0] is a else back[::-1]
         y.backward()
         assert (x.grad, h.grad) == (24.0, 12.0)
@@ -270,7 +270,9 @@ def test_changed_data_is_refused_only_where_it_matters():
     with pytest.raises(DataChangedError, match="a Value was overwritten after mul had used it"):
         y.backward()
     z.backward()
-    assert (w.grad, x.grad) == (2.0, 0.0), "no rule of + reads its inputs; a failed call leaves no trace"
+    assert (w.grad, x.grad) == (2.0, 0.0), (
+        "no rule of + reads its inputs; a failed call leaves no trace"
+    )
 
 
 def test_sgd_after_backward_is_legal():
@@ -318,7 +320,9 @@ def test_zero_gradient_through_a_singularity_stays_zero():
     assert math.isnan(x.grad)
 
 
-@pytest.mark.parametrize("make", [lambda: np.array([1.0, 2.0]) * Value(2.0), lambda: Value(2.0) * np.ones(3)])
+@pytest.mark.parametrize(
+    "make", [lambda: np.array([1.0, 2.0]) * Value(2.0), lambda: Value(2.0) * np.ones(3)]
+)
 def test_arrays_and_values_do_not_mix_silently(make):
     with pytest.raises(TypeError, match="a Value is one number and cannot meet a ndarray"):
         make()

@@ -427,7 +427,8 @@ def hooked(hooks: list[Any], g: Any) -> Any:
     for hook in tuple(hooks):
         replaced = hook(g)
         if replaced is not None:
-            g = replaced if isinstance(g, Node) else np.asarray(getattr(replaced, "_data", replaced), g.dtype)
+            raw = getattr(replaced, "_data", replaced)
+            g = replaced if isinstance(g, Node) else np.asarray(raw, g.dtype)
     return g
 
 

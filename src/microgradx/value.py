@@ -380,7 +380,7 @@ class Value(Node):
     __iter__ = None  # so that iterating says "not iterable" instead of calling __getitem__
 
     # ---- engine hooks ----
-    def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
+    def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:  # noqa: ARG002 - numbers need no copy
         return self._data, self.op, self.name, self._x.__class__ is tuple
 
     @classmethod

@@ -20,7 +20,7 @@ import numpy as np
 from microgradx.ops.elementwise import ratio, square
 from microgradx.ops.linalg import matmul
 from microgradx.ops.scans import tril, triu
-from microgradx.ops.shaping import reshape, sum, swap  # noqa: A004
+from microgradx.ops.shaping import reshape, sum, swap
 from microgradx.primitive import Primitive
 
 Array = Any

@@ -24,14 +24,15 @@ __all__ = [
     "ieee",
     "leaky_relu",
     "log",
-    "log10",
     "log2",
+    "log10",
     "logaddexp",
     "logaddexp2",
     "maximum",
     "minimum",
     "mod",
     "odd",
+    "polar",
     "pole",
     "power",
     "power_log",
@@ -217,14 +218,14 @@ def logaddexp(x: float, y: float) -> float:
     """ln(e^x + e^y) without overflow."""
     if x == y:  # infinities too
         return x + math.log(2.0)
-    return (x if x > y else y) + math.log1p(math.exp(-abs(x - y)))
+    return (max(y, x)) + math.log1p(math.exp(-abs(x - y)))
 
 
 def logaddexp2(x: float, y: float) -> float:
     """log2(2^x + 2^y) without overflow."""
     if x == y:
         return x + 1.0
-    return (x if x > y else y) + math.log1p(math.exp2(-abs(x - y))) / math.log(2.0)
+    return (max(y, x)) + math.log1p(math.exp2(-abs(x - y))) / math.log(2.0)
 
 
 def whole(function: Callable[[float], int]) -> Callable[[float], float]:
@@ -260,3 +261,9 @@ def fmax(x: float, y: float) -> float:
 def fmin(x: float, y: float) -> float:
     """The smaller one; a nan loses."""
     return y if x != x else x if y != y or x <= y else y  # noqa: PLR0124
+
+
+def polar(x: float, y: float) -> float:
+    """x / (x² + y²), the slope of an angle; 0 at the origin."""
+    h = math.hypot(x, y)
+    return x / h / h if h else 0.0

@@ -42,11 +42,11 @@ def _put(g: Array, out: Array = None, *, shape: tuple[int, ...], index: Any) -> 
     return out
 
 
-def _concatenate(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:  # noqa: ARG001 - the rule needs it
+def _concatenate(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:
     return np.concatenate(xs, axis, out)
 
 
-def _stack(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:  # noqa: ARG001 - the rule needs it
+def _stack(*xs: Array, out: Array = None, axis: int, index: Any) -> Array:
     return np.stack(xs, axis, out)
 
 

@@ -30,8 +30,11 @@ def _winners(x: Array, z: Array, out: Array = None, *, axis: Axis, keepdims: boo
     if axis and not keepdims:
         z = np.expand_dims(z, axis)
     tie = np.equal(x, z)
-    count = np.add.reduce(tie, axis, x.dtype, None, True)
-    return np.divide(tie, count, out, dtype=x.dtype)
+    count = np.count_nonzero(tie, axis, keepdims=True)
+    share = tie.astype(x.dtype)
+    if count.__class__ is int or count.max(initial=0) <= 1:
+        return np.positive(share, out)
+    return np.divide(share, count, out, dtype=x.dtype)
 
 
 def _softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
@@ -68,7 +71,7 @@ def _log_softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
     return np.subtract(x, _logsumexp(x, axis=axis, keepdims=True), out)
 
 
-def _one_hot(labels: Array, out: Array = None, *, like: np.dtype[Any], classes: int) -> Array:  # noqa: ARG001 - capture asks for the dtype
+def _one_hot(labels: Array, out: Array = None, *, like: np.dtype[Any], classes: int) -> Array:
     """Rows of the identity; a label outside 0..classes-1 gives a row of zeros."""
     picked = np.equal(labels[..., None], np.arange(classes))
     if out is None:

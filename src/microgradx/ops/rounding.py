@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from microgradx.ops import floats
-from microgradx.ops.elementwise import R, maximum, not_equal, share, sign, sin  # noqa: F401 - rules name them
+from microgradx.ops.elementwise import R, maximum, not_equal, share, sign, sin
 from microgradx.primitive import Primitive
 
 

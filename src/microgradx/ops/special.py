@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.chebyshev import chebval
 
-from microgradx.ops.elementwise import R, exp  # noqa: F401 - rules name it
+from microgradx.ops.elementwise import R, exp
 from microgradx.primitive import Primitive
 
 Array = Any
