@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx import functions as F  # noqa: N812 - as everybody calls it
-from microgradx.errors import ArgumentError, NonFiniteError
+from microgradx import modes
+from microgradx.errors import ArgumentError, CaptureError, NonFiniteError
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
 
@@ -22,8 +23,29 @@ __all__ = [
 
 def _gradients(parameters: Iterable[Tensor] | Tensor) -> list[Any]:
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    found = [t._grad for t in tensors if t._grad is not None]
+    found = [t.grad for t in tensors if t._grad is not None]
     return [g._data if isinstance(g, Tensor) else g for g in found]
+
+
+def _traced() -> bool:
+    """Whether a captured step is being traced: its gradients are then nodes, not numbers."""
+    mode = modes.current()
+    return mode is not None and mode.tape is not None
+
+
+def _clip_traced(tensors: list[Tensor], max_norm: float, norm_type: float) -> Any:
+    """`clip_grad_norm_` in node arithmetic, so that a replay measures and scales anew."""
+    if norm_type != 2:  # noqa: PLR2004
+        problem = f"norm_type {norm_type} cannot be captured"
+        raise CaptureError("clip_grad_norm_", problem, "Use the usual length, norm_type=2")
+    reached = [(t, t.grad) for t in tensors]
+    reached = [(t, g) for t, g in reached if g is not None]
+    squares = [F.sum(PRIMITIVES["square"](F.astype(g, np.float64))) for _, g in reached]
+    norm = PRIMITIVES["sqrt"](F.sum(F.stack(squares)))
+    scale = PRIMITIVES["minimum"](max_norm / (norm + 1e-6), 1.0)
+    for t, g in reached:
+        t.grad = g * F.astype(scale, g.dtype)
+    return norm
 
 
 def grad_norm(parameters: Iterable[Tensor] | Tensor, norm_type: float = 2.0) -> float:
@@ -98,6 +120,8 @@ def clip_grad_norm_(
     if not max_norm >= 0:
         raise ArgumentError("clip_grad_norm_", f"max_norm is {max_norm}", "Pass 0 or more")
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if _traced():
+        return _clip_traced(tensors, max_norm, norm_type)  # type: ignore[no-any-return]
     norm = grad_norm(tensors, norm_type)
     if error_if_nonfinite and not math.isfinite(norm):
         problem = f"the norm of the gradients is {norm}"
@@ -119,6 +143,11 @@ def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -
     clip_value : float
         The limit.
     """
+    if _traced():
+        for t in [parameters] if isinstance(parameters, Tensor) else parameters:
+            if t.grad is not None:
+                t.grad = F.clip(t.grad, -clip_value, clip_value)
+        return
     for g in _gradients(parameters):
         np.clip(g, -clip_value, clip_value, out=g)
 
