@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from microgradx import modes
 from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.functions import (
     count_nonzero,
@@ -31,11 +30,12 @@ from microgradx.functions import (
 )
 from microgradx.functions import max as largest
 from microgradx.functions import min as smallest
+from microgradx.functions import norm as length
 from microgradx.functions import sum as add_up
 from microgradx.functions.arguments import TensorLike, as_tensor, axes_of, constant
 from microgradx.ops import factors
 from microgradx.ops.elementwise import abs as magnitude
-from microgradx.ops.elementwise import equal, root, square, where
+from microgradx.ops.elementwise import equal, where
 from microgradx.tensor import Tensor, apply
 
 __all__ = [
@@ -367,22 +367,6 @@ def qr(x: TensorLike, mode: str = "reduced") -> Any:
 
 
 # ---- norms --------------------------------------------------------------------------------------------
-def _scaled(x: Tensor) -> tuple[Any, Any]:
-    """`x` brought near 1 where squares would overflow or vanish, and by how much."""
-    mode = modes.current()
-    if x.size == 0 or (mode is not None and mode.tape is not None):
-        return x, None
-    info = np.finfo(x.dtype)
-    size = np.abs(x._data).max()
-    if not (
-        size > np.sqrt(info.max) / x.size or 0 < size < np.sqrt(info.tiny) * x.size
-    ) or not np.isfinite(size):
-        return x, None
-    # A power of two, so that nothing is rounded; a constant, because a norm scales with its input.
-    scale = x.dtype.type(2.0) ** np.floor(np.log2(size))
-    return x / scale, scale
-
-
 def vector_norm(x: TensorLike, ord: Any = 2, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Norm of vectors: 2, 1, inf, -inf, 0 or any power; its gradient at 0 is 0.
 
@@ -413,15 +397,13 @@ def vector_norm(x: TensorLike, ord: Any = 2, axis: Any = None, keepdims: bool = 
     axes = axes_of(axis, x.ndim, "linalg.vector_norm")
     if ord == 0:
         return count_nonzero(x, axes, keepdims=keepdims).astype(x.dtype)
+    if ord == 2:
+        return length(x, axes, keepdims)
     size = magnitude(x)
     if ord in {np.inf, -np.inf}:
         return (largest if ord > 0 else smallest)(size, axis=axes, keepdims=keepdims)  # type: ignore[no-any-return]
     if ord == 1:
         return add_up(size, axes, keepdims)  # type: ignore[no-any-return]
-    if ord == 2:
-        x, scale = _scaled(x)
-        z = root(add_up(square(x), axes, keepdims))
-        return z if scale is None else z * scale  # type: ignore[no-any-return]
     total = add_up(size**ord, axes, keepdims)
     zero = equal(total, 0)
     return where(zero, 0.0, where(zero, 1.0, total) ** (1 / ord)).astype(x.dtype)  # type: ignore[no-any-return]

@@ -9,7 +9,6 @@ import numpy as np
 
 from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.functions.arguments import Axis, TensorLike, as_tensor, axes_of, ints
-from microgradx.functions.joining import concatenate
 from microgradx.functions.shapes import broadcast_to, expand_dims, reshape, transpose
 from microgradx.ops import indexing, scans
 from microgradx.tensor import Tensor, apply
@@ -278,16 +277,12 @@ def roll(x: TensorLike, shift: Any, axis: Axis = None) -> Tensor:
     """
     x = as_tensor(x, "roll")
     if axis is None:
-        return reshape(roll(ravel(x), shift, 0), x.shape)
+        return roll(x, shift, 0) if x.ndim == 1 else reshape(roll(ravel(x), shift, 0), x.shape)
     places = axis if isinstance(axis, (tuple, list)) else (axis,)
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(places)
     for place, by in zip(places, shifts, strict=True):
         (i,) = axes_of(place, x.ndim, "roll") or (0,)
-        n = x.shape[i]
-        cut = n and -by % n
-        if cut:
-            lead = (slice(None),) * i
-            x = concatenate([x[(*lead, slice(cut, None))], x[(*lead, slice(None, cut))]], i)
+        x = apply(scans.roll, (x,), {"shift": int(by), "axis": i})
     return x
 
 

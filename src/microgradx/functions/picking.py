@@ -294,7 +294,8 @@ def sort(
     if x.ndim == 0:
         raise AxisError("sort", "a Tensor of shape () has no axis", "Sort along an axis")
     i = -1 if axis is None else axis
-    return take_along_axis(x, argsort(x, i, descending=descending), i)
+    order = argsort(x, i, descending=descending)._data
+    return x[order] if x.ndim == 1 else take_along_axis(x, order, i)
 
 
 def argpartition(x: TensorLike, kth: Any, axis: int | None = -1) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from microgradx import value
 from microgradx.errors import ShapeError
 from microgradx.functions.arguments import TensorLike, as_tensor, axes_of
-from microgradx.functions.shapes import expand_dims, reshape, squeeze
+from microgradx.functions.shapes import expand_dims, reshape, squeeze, transpose
 from microgradx.ops import einsum as sums
 from microgradx.ops import elementwise, linalg
 from microgradx.tensor import Tensor, apply
@@ -73,6 +73,10 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
             f"inner sizes differ in {x.shape} @ {y.shape}: {x.shape[-1]} and {rows}",
             "Transpose one operand or reshape it",
         )
+    if row and column:
+        return apply(linalg.inner, (x, y))
+    if x.ndim + y.ndim == 3:  # one matrix, one vector
+        return apply(linalg.matvec, (x, y) if column else (transpose(y), x))
     x = expand_dims(x, 0) if row else x
     y = expand_dims(y, 1) if column else y
     z = apply(linalg.matmul, (x, y))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+import numpy as np
+
 from microgradx import value
 from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.functions.arguments import (
@@ -19,7 +21,8 @@ from microgradx.functions.arguments import (
 from microgradx.functions.joining import concatenate
 from microgradx.functions.making import ones
 from microgradx.functions.shapes import reshape, transpose
-from microgradx.ops import elementwise, reductions, shaping
+from microgradx.modes import current
+from microgradx.ops import elementwise, moments, reductions, shaping
 from microgradx.tensor import Tensor, apply
 from microgradx.value import Value
 
@@ -128,11 +131,16 @@ def var(
     Tensor(1.)
     """
     x = as_tensor(x, "var")
+    x = x if x.dtype.kind == "f" else x.astype(float)
     axes = axes_of(axis, x.ndim, "var")
-    n = count(x, axes) - (ddof if correction is None else correction)
-    deviation = x - mean(x, axes, keepdims=True)
-    squares = sum(elementwise.square(deviation), axes, keepdims)
-    return squares / builtins.max(n, 0) if n > 0 else squares / float(n and 0.0)  # type: ignore[no-any-return]
+    n = count(x, axes)
+    params = {
+        "axis": all_or(axes, x.ndim),
+        "keepdims": bool(keepdims),
+        "count": n,
+        "divisor": builtins.max(n - (ddof if correction is None else correction), 0),
+    }
+    return apply(moments.var, (x,), params)
 
 
 def std(
@@ -192,13 +200,16 @@ def norm(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     Tensor(5.)
     """
     x = as_tensor(x, "norm")
-    return elementwise.root(sum(elementwise.square(x), axis, keepdims))  # type: ignore[no-any-return]
+    x = x if x.dtype.kind == "f" else x.astype(float)
+    params = {"axis": all_or(axes_of(axis, x.ndim, "norm"), x.ndim), "keepdims": bool(keepdims)}
+    return apply(moments.length, (x,), params)
 
 
 def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Product of elements over the given axes, right also where some are 0.
 
-    Multiplies halves pairwise, so that no rule ever divides: the gradient is exact to any order.
+    Where the product is 0 or infinite, halves are multiplied pairwise, so that no rule divides:
+    the gradient is exact to any order.
 
     Parameters
     ----------
@@ -223,6 +234,10 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     x = as_tensor(x, "prod")
     axes = axes_of(axis, x.ndim, "prod")
+    if current() is None or current().tape is None:  # type: ignore[union-attr] - the first clause
+        z = np.multiply.reduce(x._data, axes)
+        if np.isfinite(z).all() and np.all(z):  # no element is 0, and nothing overflows
+            return apply(moments.prod, (x,), {"axis": all_or(axes, x.ndim), "keepdims": bool(keepdims)})
     axes = tuple(range(x.ndim)) if axes is None else axes
     kept = tuple([i for i in range(x.ndim) if i not in axes])
     shape = tuple(

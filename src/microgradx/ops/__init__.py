@@ -12,6 +12,7 @@ from microgradx.ops import (
     factors,
     indexing,
     linalg,
+    moments,
     reductions,
     rounding,
     scans,
@@ -20,6 +21,6 @@ from microgradx.ops import (
 )
 
 __all__ = [
-    "conv", "einsum", "elementary", "elementwise", "factors", "indexing", "linalg", "reductions",
-    "rounding", "scans", "shaping", "special",
+    "conv", "einsum", "elementary", "elementwise", "factors", "indexing", "linalg", "moments",
+    "reductions", "rounding", "scans", "shaping", "special",
 ]  # fmt: skip

@@ -99,7 +99,7 @@ def leaky_relu(x: Array, slope: Array, out: Array = None) -> Array:
 def sigmoid(x: Array, out: Array = None) -> Array:
     """1 / (1 + e^-x), exact to rounding on both sides: e^min(x,0) / (1 + e^-|x|)."""
     e = np.exp(np.negative(np.abs(x)))
-    return np.divide(np.exp(np.minimum(x, 0)), e + 1, out)
+    return np.divide(np.where(np.less(x, 0), e, 1), e + 1, out)
 
 
 def softplus(x: Array, out: Array = None) -> Array:

@@ -41,6 +41,8 @@ def _einsum(x: Array, y: Array, out: Array = None, *, left: str, right: str, res
     # Repeated elements (stride 0) would miss BLAS, and round differently from call to call.
     a = np.ascontiguousarray(x.transpose(order_x)) if 0 in x.strides else x.transpose(order_x)
     b = np.ascontiguousarray(y.transpose(order_y)) if 0 in y.strides else y.transpose(order_y)
+    if batch == a.ndim == b.ndim:
+        return np.multiply(a.transpose(order), b.transpose(order), out)
     lead, high, wide = a.shape[:batch], a.shape[batch : batch + rows], b.shape[batch + inner :]
     k = math.prod(a.shape[batch + rows :])
     a = a.reshape((*lead, math.prod(high), k))

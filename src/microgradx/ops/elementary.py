@@ -12,6 +12,7 @@ import numpy as np
 from microgradx.ops import floats
 from microgradx.ops.elementwise import POSITIVE, R, cos, ratio, sigmoid  # noqa: F401 - rules name them
 from microgradx.ops.floats import ieee
+from microgradx.ops.moments import polar
 from microgradx.primitive import Primitive
 
 Array = Any
@@ -52,8 +53,8 @@ hypot: Primitive = Primitive("hypot", math.hypot, np.hypot,
     lambda g, z, x, y: g * ratio(y, z),
     sample=(R, R), singular=lambda x, y: x * x + y * y, kink="0 at (0, 0)", **_call2("hypot"))
 atan2: Primitive = Primitive("atan2", math.atan2, np.arctan2,
-    lambda g, z, y, x: g * ratio(ratio(x, hypot(x, y)), hypot(x, y)),
-    lambda g, z, y, x: -g * ratio(ratio(y, hypot(x, y)), hypot(x, y)),
+    lambda g, z, y, x: g * polar(x, y),
+    lambda g, z, y, x: -g * polar(y, x),
     sample=(R, R), singular=lambda y, x: x * x + y * y if (x > 0).all() else y, kink="0 at (0, 0)", **_call2("atan2"))
 
 # ---- smooth maxima ----------------------------------------------------------------------------------

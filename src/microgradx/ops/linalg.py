@@ -29,3 +29,11 @@ linear: Primitive = Primitive("linear", None, _linear,
     lambda g, z, x, w, b: matmul(swap(g), x),
     lambda g, z, x, w, b: g,
     tex=r"{:2} {:5}^{{\mathsf{{T}}}} + {:1}", text="{:2} @ {:5}.T + {:1}", binding=1, kind="other", sample=((-6.0, 6.0),) * 3)
+inner: Primitive = Primitive("inner", None, lambda x, y, out=None: np.dot(x, y) if out is None else np.copyto(out, np.dot(x, y)),
+    lambda g, z, x, y: g * y,
+    lambda g, z, x, y: g * x,
+    tex=r"{:2} \cdot {:2}", text="{:2} @ {:2}", binding=2, kind="bilinear", sample=((-6.0, 6.0), (-6.0, 6.0)), symbol="@")
+matvec: Primitive = Primitive("matvec", None, np.matmul,
+    lambda g, z, x, y: g[:, None] * y,
+    lambda g, z, x, y: matvec(swap(x), g),
+    tex="{:2} {:2}", text="{:2} @ {:2}", binding=2, kind="bilinear", sample=((-6.0, 6.0), (-6.0, 6.0)), symbol="@")

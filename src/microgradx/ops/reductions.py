@@ -32,7 +32,7 @@ def _winners(x: Array, z: Array, out: Array = None, *, axis: Axis, keepdims: boo
     tie = np.equal(x, z)
     count = np.count_nonzero(tie, axis, keepdims=True)
     share = tie.astype(x.dtype)
-    if count.__class__ is int or count.max(initial=0) <= 1:
+    if np.all(np.equal(count, 1)):
         return np.positive(share, out)
     return np.divide(share, count, out, dtype=x.dtype)
 

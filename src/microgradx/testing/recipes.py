@@ -183,3 +183,28 @@ def _matrix(source: Source, op: Primitive) -> OpCall:
 RECIPES.update(dict.fromkeys(
     ("inv", "solve", "det", "cofactor", "logabsdet", "signdet", "cholesky", "eigh", "svd", "qr", "pinv"), _matrix
 ))  # fmt: skip
+
+
+# ---- moments --------------------------------------------------------------------------------------
+def _moment(source: Source, op: Primitive) -> OpCall:
+    call = RECIPES["sum"](source, op)
+    (x,), axis = call.inputs, call.params["axis"]
+    n = np.size(x) if axis is None else int(np.prod([x.shape[i] for i in axis]))
+    return OpCall(op, (x,), {**call.params, "count": n, "divisor": max(n - source.integer(0, 1), 1)})
+
+
+def _roll(source: Source, op: Primitive) -> OpCall:
+    call = RECIPES["cumsum"](source, op)
+    return OpCall(op, call.inputs, {**call.params, "shift": source.integer(-5, 5)})
+
+
+def _inner(source: Source, op: Primitive) -> OpCall:
+    n, m = source.integer(1, 8), source.integer(1, 4)
+    shapes = [(n,), (n,)] if op.name == "inner" else [(m, n), (n,)]
+    return OpCall(op, tuple(_sampled(source, op, shapes)))
+
+
+RECIPES.update(
+    var=_moment, length=RECIPES["sum"], roll=_roll, cumsum_back=RECIPES["cumsum"], inner=_inner,
+    matvec=_inner,
+)  # fmt: skip
