@@ -55,7 +55,7 @@ def save_weights(model: Module, path: str | os.PathLike[str]) -> None:
     if _kind(path) == ".npz":
         files.save_arrays(path, arrays)
         return
-    content = _safetensors(path).save({k: np.ascontiguousarray(a) for k, a in arrays.items()})
+    content = _safetensors(path).save({k: np.asarray(a, order="C") for k, a in arrays.items()})
     with files.atomic(path) as file:
         file.write(content)
 
