@@ -152,19 +152,14 @@ def draw(
     reached = ancestors(roots)
     held = owners.parameters_in(variables, reached)
     known = held | names_in(variables, reached)
-    constants_in = {
-        id(p): p
-        for node in reached.values()
-        for p in node.parents
-        if type(p).__name__ == "ndarray" and p.size > 1
-    }
-    if constants_in:
-        known |= names_of_arrays(variables, constants_in)
+    arrays = _unnamed_arrays(reached, known)
+    if arrays:
+        known |= names_of_arrays(variables, arrays)
     if names == "auto":
         by_age = sorted(reached.values(), key=lambda node: node.time)
         known = names_from_lines(by_age) | known
     is_large = max_boxes is not None and len(reached) > max_boxes
-    needs_terms = contributions or style == "lanes" or part == "backward"
+    needs_terms = contributions or style == "lanes" or part == "backward" or focus is not None
     snapshot = take(
         roots,
         names=known,
@@ -252,6 +247,20 @@ def _roots(given: Sequence[Any]) -> list[Any]:
                 "Pass the result of a computation, for example the loss",
             )
     return list(given)
+
+
+def _unnamed_arrays(reached: Mapping[int, Any], known: Mapping[int, str]) -> dict[int, Any]:
+    """Constant arrays among the operands, and data that was wrapped into untracked Tensors."""
+    found = {}
+    for key, node in reached.items():
+        for p in node.parents:
+            if type(p).__name__ == "ndarray" and p.size > 1:
+                found[id(p)] = p
+        data = node._data
+        is_data = node.op is None and node.name is None and not node.requires_grad
+        if is_data and key not in known and getattr(data, "size", 0) > 1:
+            found[key] = data
+    return found
 
 
 def _choose(what: str, given: str, known: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from microgradx.drawing.modules import HIDDEN
+from microgradx.drawing.notation import plain_sign
 from microgradx.drawing.watching import line_of
 
 if TYPE_CHECKING:
@@ -21,14 +22,29 @@ _MOST_RUNS = 16
 
 
 def levels(snapshot: Snapshot) -> list[int]:
-    """For each node, the length of the longest path that leads to it."""
-    level = [0] * len(snapshot.nodes)
+    """For each node, the length of the longest path that leads to it.
+
+    A chain of one operation, such as a sum that grows term by term, counts as one step.
+    """
     incoming = snapshot.incoming()
+    chain = list(range(len(snapshot.nodes)))
+    level = [0] * len(snapshot.nodes)
     for record in sorted(snapshot.nodes, key=lambda r: (r.op != "", r.time, r.index)):
         links = incoming[record.index]
-        if links:
-            level[record.index] = 1 + max(level[link.producer] for link in links)
-    return level
+        if not links:
+            continue
+        operands = [snapshot.nodes[link.producer] for link in links]
+        for operand in operands:
+            if operand.op == record.op in _CHAINED and operand.uses == 1 and not operand.is_root:
+                chain[record.index] = chain[operand.index]
+                break
+        own = chain[record.index]
+        before = [level[chain[o.index]] for o in operands if chain[o.index] != own]
+        level[own] = max(level[own], 1 + max(before, default=0))
+    return [level[own] for own in chain]
+
+
+_CHAINED = frozenset({"add", "mul", "maximum", "minimum", "concat", "concatenate"})
 
 
 def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
@@ -47,19 +63,12 @@ def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
         A path for each node.
     """
     level = levels(snapshot)
-    kinds = {(level[r.index], r.sign) for r in snapshot.nodes if r.kind == "op"}
+    kinds = {(level[r.index], r.op) for r in snapshot.nodes if r.kind == "op"}
     in_runs = len(kinds) > most
     if not in_runs:
-        names = [f"{r.sign}{HIDDEN}{level[r.index]}" for r in snapshot.nodes]
+        names = [f"{plain_sign(r.op)}{HIDDEN}{level[r.index]}" for r in snapshot.nodes]
     else:
-        highest = max(level) + 1
-        runs = max(most // 2, 1)
-        step = -(-highest // min(runs, _MOST_RUNS))
-        names = [f"{r.sign}" for r in snapshot.nodes]
-        for r in snapshot.nodes:
-            first = (level[r.index] - 1) // step * step + 1 if level[r.index] else 0
-            last = min(first + step - 1, highest - 1)
-            names[r.index] = f"levels {first:,} to {last:,}"
+        names = _runs_of_levels(level, max(most // 2, 1))
     paths: list[Path] = [(name,) for name in names]
     roots = set(snapshot.roots)
     named = sum(r.named for r in snapshot.nodes if r.kind != "op")
@@ -73,6 +82,16 @@ def by_levels(snapshot: Snapshot, most: int) -> list[Path]:
             user = users.get(r.index, "")
             paths[r.index] = (user if in_runs else f"leaves{HIDDEN}{user}",)
     return _without_lonely(paths)
+
+
+def _runs_of_levels(level: list[int], runs: int) -> list[str]:
+    highest = max(level) + 1
+    step = -(-highest // min(runs, _MOST_RUNS))
+    names = []
+    for at in level:
+        first = (at - 1) // step * step + 1 if at else 0
+        names.append(f"levels {first:,} to {min(first + step - 1, highest - 1):,}")
+    return names
 
 
 def by_lines(snapshot: Snapshot, lines: Mapping[int, str]) -> list[Path]:
@@ -128,7 +147,7 @@ def by_modules(
     for link in snapshot.links:
         users.setdefault(link.producer, set()).add(paths[link.consumer])
     for r in snapshot.nodes:
-        if r.kind != "op" and r.index not in owners and not r.named:
+        if r.kind == "leaf" and r.index not in owners and not r.named and r.state != "unrequired":
             used_by = users.get(r.index, set())
             paths[r.index] = used_by.pop() if len(used_by) == 1 else ()
     for i in snapshot.roots:

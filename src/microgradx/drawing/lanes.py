@@ -73,10 +73,8 @@ def lanes(snapshot: Snapshot, look: Look) -> Scene:
         f"{len(behind)} cotangents and {len(back)} edges",
         notes=notes,
         legend=(
-            Text("blue: forward values", "forward", 11),
-            Text(
-                "\u00a0\u00a0 orange, dashed: cotangents flowing back", "backward", 11, italic=True
-            ),
+            Text("solid: forward values", "forward", 11),
+            Text("\u00a0\u00a0 dashed: cotangents flowing back", "backward", 11, italic=True),
             Text(
                 "\u00a0\u00a0 × on an edge: local derivative\u00a0\u00a0 Σ: contributions add",
                 "local",
@@ -137,7 +135,7 @@ def _factor(link: Link, look: Look) -> Label:
         return ((Text(shorten(link.formula, 26), "local", SMALL),),) if link.formula else ()
     number = look.number(link.local)
     formula = shorten(link.formula, 22)
-    formula = f"({formula})" if " " in formula else formula
+    formula = f"({formula})" if " " in formula and not formula.startswith("[") else formula
     text = f"×{number}" if not formula or link.formula == number else f"×{formula} = {number}"
     return ((Text(text, "local", SMALL),),)
 

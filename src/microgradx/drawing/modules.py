@@ -15,6 +15,7 @@ from microgradx.drawing import cells
 from microgradx.drawing.cards import card
 from microgradx.drawing.cells import Look
 from microgradx.drawing.metrics import clean, shorten
+from microgradx.drawing.notation import plain_sign
 from microgradx.drawing.numbers import bytes_text, number_text, shape_text
 from microgradx.drawing.scene import SMALL, Box, Cell, Region, Scene, Text, Wire
 
@@ -157,7 +158,7 @@ def _closed_box(key: str, group: _Group, look: Look, kinds: Mapping[Path, str]) 
     name = clean(shorten(group.path[-1].partition(HIDDEN)[0] or "ops", 40))
     counted = []
     if ops:
-        signs = Counter(record.sign for record in ops).most_common()
+        signs = Counter(plain_sign(record.op) for record in ops).most_common()
         counted.append(f"{len(ops):,} op{'s' * (len(ops) != 1)}")
         shown = ", ".join(f"{n:,} {sign}" for sign, n in signs[:_KINDS_SHOWN])
         if len(signs) > _KINDS_SHOWN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from microgradx.drawing.metrics import clean, shorten
@@ -9,7 +10,7 @@ from microgradx.drawing.metrics import clean, shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Operand", "expression", "params_text", "pretty", "sign"]
+__all__ = ["Operand", "expression", "params_text", "plain_sign", "pretty", "sign"]
 
 _SIGNS = {
     "add": "+", "sub": "−", "mul": "×", "div": "/", "neg": "−", "matmul": "@", "square": "x²",
@@ -20,6 +21,7 @@ _SIGNS = {
 _INFIX = {"add", "sub", "mul", "div", "matmul", "greater", "less", "equal", "not_equal"}
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SHOWN = 3
+_LOWERED = re.compile(r"\*\*\((\d+(?:\.\d+)?) [-−] 1\)")
 
 
 class Operand(str):
@@ -42,6 +44,7 @@ def pretty(text: str) -> str:
     """
     out = text.replace(" * ", " × ").replace(" - ", " − ").replace(">=", "≥").replace("<=", "≤")
     out = out.replace("!=", "≠").replace("==", "=")
+    out = _LOWERED.sub(_lower, out)
     for digit in "23":
         out = out.replace(f"**{digit}.0", f"**{digit}")
         at = out.find(f"**{digit}")
@@ -52,6 +55,12 @@ def pretty(text: str) -> str:
             at = out.find(f"**{digit}", at + 1)
     out = out.replace("([", "[").replace("])", "]")
     return "−" + out[1:] if out.startswith("-") else out
+
+
+def _lower(found: re.Match[str]) -> str:
+    """``**(3 − 1)`` is a square, and ``**(2 − 1)`` is nothing."""
+    power = float(found[1]) - 1
+    return "" if power == 1 else f"**{power:g}"
 
 
 def expression(op: Any, operands: Sequence[str], params: dict[str, Any] | None = None) -> str:
@@ -99,6 +108,11 @@ def _variadic(op: Any, names: list[Operand]) -> str:
     return f"{op.name}({', '.join(names)})"
 
 
+def plain_sign(name: str) -> str:
+    """The sign of an operation by its name, without its constants."""
+    return _SIGNS.get(name, name)
+
+
 def sign(op: Any, constants: dict[int, str], arity: int) -> str:
     """The short text of an operation box: ``×``, ``tanh``, ``× 2``, ``x³``."""
     name: str = op.name
@@ -109,7 +123,7 @@ def sign(op: Any, constants: dict[int, str], arity: int) -> str:
         return f"x^{constants[1]}"
     text = _SIGNS.get(name, name)
     if constants and name in _INFIX:
-        return f"{constants[0]} {text}" if 0 in constants else f"{text} {constants[1]}"
+        return f"{constants[0]} {text}" if 0 in constants else f"{text} {Operand(constants[1]):2}"
     return text
 
 

@@ -108,8 +108,19 @@ def parameters_in(variables: Mapping[str, Any], reached: Mapping[int, Any]) -> d
     # One model needs no name of its own before every parameter.
     single = len({path[0] for path in found.values()}) == 1
     return {
-        key: ".".join(path[1:] if single and len(path) > 2 else path) for key, path in found.items()
+        key: _short(path[1:] if single and len(path) > _SHORT else path)
+        for key, path in found.items()
     }
+
+
+_SHORT = 2
+
+
+def _short(path: Path) -> str:
+    """``layers[0].neurons[3].w[1]`` as ``l0.n3.w[1]``: a scalar net has hundreds of them."""
+    if len(path) > _SHORT and all("[" in part for part in path[:-1]):
+        path = (*(f"{part[0]}{part.partition('[')[2][:-1]}" for part in path[:-1]), path[-1])
+    return ".".join(path)
 
 
 def kinds_of(variables: Mapping[str, Any]) -> dict[Path, str]:

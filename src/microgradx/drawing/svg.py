@@ -309,12 +309,16 @@ def _line(runs: tuple[Text, ...], x: float, y: float, anchor: str, key: str = ""
         place += f' textLength="{_n(sum(r.width for r in runs))}" lengthAdjust="spacingAndGlyphs"'
     if len(runs) == 1:
         return f"<text {place}{_look(runs[0], anchor)}>{_x(runs[0].text)}</text>"
-    inner = "".join(
-        f"<tspan{look}>{_x(run.text)}</tspan>" if (look := _look(run)) else _x(run.text)
-        for run in runs
-    )
+    inner = "".join(map(_span, runs))
     side = f' class="{anchor[0]}"' if anchor != "start" else ""
     return f"<text {place}{side}>{inner}</text>"
+
+
+def _span(run: Text) -> str:
+    """A run among others. Leading space stands before the element: librsvg drops it inside."""
+    look, text = _look(run), run.text.lstrip()
+    space = run.text[: len(run.text) - len(text)]
+    return space + (f"<tspan{look}>{_x(text)}</tspan>" if look else _x(text))
 
 
 def _look(run: Text, anchor: str = "start") -> str:
