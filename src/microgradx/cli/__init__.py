@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from microgradx import __version__
-from microgradx.cli import check, digits, draw
+from microgradx.cli import check, digits, draw, examples, thermometer
 from microgradx.errors import MicrogradxError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = (digits, draw, check)
+_COMMANDS = (digits, draw, check, thermometer, examples)
 _MISTAKE, _INTERRUPTED = 2, 130
 
 

@@ -1,0 +1,49 @@
+"""``microgradx thermometer`` and ``microgradx examples``, as users run them."""
+
+import json
+
+import pytest
+
+from microgradx.cli import examples, main
+
+
+def test_the_thermometer_ends_where_the_book_does(capsys):
+    assert main(["thermometer"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-2].split() == ["5000", "2.9276", "-0.0001", "0.0006", "5.3671", "-17.3012"]
+    assert out[-1].startswith("degrees Celsius = 0.5367 * reading -17.3012")
+
+
+def test_the_thermometer_in_json(capsys):
+    assert main(["thermometer", "--json", "--scale", "1", "--lr", "1e-4", "--epochs", "100"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0]["loss"] == pytest.approx(1763.8845, abs=1e-3)
+    assert rows[0]["gradient"] == pytest.approx([4517.2964, 82.6], abs=1e-3)
+    last = [rows[-1][name] for name in ("epoch", "loss", "w", "b")]
+    assert last == pytest.approx([100, 29.0227, 0.2327, -0.0438], abs=1e-4)
+
+
+def test_a_rate_that_is_too_large_is_told_in_one_sentence(capsys):
+    assert main(["thermometer", "--scale", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "the loss grew from 1763.9 to" in error
+    assert error.endswith("Lower --lr, which is 0.01, or --scale.\n")
+
+
+def test_examples_are_listed(capsys):
+    assert main(["examples"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == list(examples.EXAMPLES)
+
+
+@pytest.mark.parametrize("name", examples.EXAMPLES)
+def test_an_example_runs(name, capsys):
+    assert main(["examples", name]) == 0
+    code, _, printed = capsys.readouterr().out.partition("# it prints:\n")
+    assert code.rstrip() == examples.EXAMPLES[name][1].rstrip()
+    assert printed.strip()
+
+
+def test_an_unknown_example_is_answered(capsys):
+    assert main(["examples", "nonsense"]) == 2
+    assert "there is no example 'nonsense'. Choose from scalars, " in capsys.readouterr().err
