@@ -190,7 +190,9 @@ def _moment(source: Source, op: Primitive) -> OpCall:
     call = RECIPES["sum"](source, op)
     (x,), axis = call.inputs, call.params["axis"]
     n = np.size(x) if axis is None else int(np.prod([x.shape[i] for i in axis]))
-    return OpCall(op, (x,), {**call.params, "count": n, "divisor": max(n - source.integer(0, 1), 1)})
+    return OpCall(
+        op, (x,), {**call.params, "count": n, "divisor": max(n - source.integer(0, 1), 1)}
+    )
 
 
 def _roll(source: Source, op: Primitive) -> OpCall:
@@ -208,3 +210,13 @@ RECIPES.update(
     var=_moment, length=RECIPES["sum"], roll=_roll, cumsum_back=RECIPES["cumsum"], inner=_inner,
     matvec=_inner,
 )  # fmt: skip
+
+
+def _unit(source: Source, op: Primitive) -> OpCall:
+    call = RECIPES["sum"](source, op)
+    (x,), axis, keepdims = call.inputs, call.params["axis"], call.params["keepdims"]
+    z = np.asarray(np.sqrt((x * x).sum(axis=axis, keepdims=keepdims)) + source.choice([0.25, 1.0]))
+    return OpCall(op, (x, z), call.params)
+
+
+RECIPES.update(unit=_unit)
