@@ -16,7 +16,7 @@ Array = Any
 def labels(x: Array, classes: int, out: Array = None) -> Array:
     """Whole numbers that must be classes, as indices."""
     # As unsigned numbers, negative labels are too large: one search instead of two.
-    if x.size and np.maximum.reduce(x.view(f"u{x.itemsize}")) >= classes:
+    if x.size and np.maximum.reduce(x.view(f"u{x.itemsize}"), None) >= classes:
         raise IndexError(f"labels run from {x.min()} to {x.max()}, but there are {classes} classes")
     np.copyto(out, x, casting="unsafe")
     return out

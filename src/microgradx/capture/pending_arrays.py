@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 __all__ = ["PendingArray"]
 
 
@@ -23,18 +25,18 @@ class PendingArray:
         """The gradient as an array of the caller's own."""
         return self.home.copy()
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The gradient's shape."""
-        return self.home.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> Any:
-        """The gradient's dtype."""
-        return self.home.dtype
+    def __getattr__(self, name: str) -> Any:
+        # Rooms that look at ``_grad`` itself (drawings, optimisers) find an array there.
+        return getattr(self.home, name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self.home.astype(dtype) if dtype is not None else self.home.copy()
 
     def __add__(self, other: Any) -> Any:
         return self.home + other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self.home.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.array, (self.home.copy(),)
