@@ -3,8 +3,9 @@
     python benchmarks/scalar_capture.py            # everything, about three minutes
     python benchmarks/scalar_capture.py moons      # one of: moons, sums, recurrence, springs, gpt
 
-Each contender of the moons race runs in its own process, and the processes take turns, so that a
-busy machine slows all of them alike. BLAS has one thread. Before any timing, results are compared.
+Each contender of the moons race runs in its own process, and the processes take turns. Times are
+processor time, which a busy machine falsifies least; BLAS has one thread. Before any timing,
+results are compared.
 """
 
 import argparse
@@ -17,13 +18,14 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 STEPS_TO_COMPARE = 100
 
 
-# ---- micrograd's demo: 100 points, MLP(2, [16, 16, 1]), hinge loss, L2 -------------------------------
+# ---- micrograd's demo: 100 points, MLP(2, [16, 16, 1]), hinge loss, L2 ---------------------------
 def make_moons(n=100, noise=0.1, seed=1337):
     """Two interleaving half circles, as scikit-learn makes them; labels -1 and 1."""
     draw = random.Random(seed)
@@ -39,7 +41,7 @@ def make_moons(n=100, noise=0.1, seed=1337):
     return [x for x, _ in rows], [y for _, y in rows]
 
 
-def moons_step(value, model, xs, ys, rate):
+def moons_step(value, model, rate, xs, ys):
     """The training step of micrograd's demo, for any Value class, without the accuracy."""
     inputs = [list(map(value, x)) for x in xs]
     scores = list(map(model, inputs))
@@ -64,15 +66,19 @@ def moons_contender(name):
         from microgradx.micrograd.nn import MLP
     model = MLP(2, [16, 16, 1])
     xs, ys = make_moons()
-    step = functools.partial(moons_step, Value, model, xs, ys)
+    step = functools.partial(moons_step, Value, model, xs=xs, ys=ys)
     if "capture" in name:
         import microgradx as mg
 
-        began = time.perf_counter()
-        captured = mg.capture(step, products="general" not in name)
-        captured(0.0)
-        seconds = time.perf_counter() - began
-        return captured, model, seconds, len(captured.program.instructions)
+        began = time.process_time()
+        if "arguments" in name:
+            captured = mg.capture(functools.partial(moons_step, Value, model))
+            step = functools.partial(captured, xs=xs, ys=ys)
+        else:
+            step = captured = mg.capture(step, products="general" not in name)
+        step(0.0)
+        seconds = time.process_time() - began
+        return step, model, seconds, len(captured.program.instructions)
     return step, model, 0.0, 0
 
 
@@ -92,21 +98,23 @@ def serve(name):
             print(json.dumps(found), flush=True)
         else:
             times = []
-            for _ in range(int(count)):
-                began = time.perf_counter()
-                step(0.01)
-                times.append(time.perf_counter() - began)
+            for _ in range(3):
+                began = time.process_time()
+                for _ in range(int(count)):
+                    step(0.01)
+                times.append((time.process_time() - began) / int(count))
                 if name.endswith("no gc"):
                     gc.collect()  # outside the clock; without it micrograd's cycles fill the memory
             print(json.dumps(times), flush=True)
 
 
-CONTENDERS = {
-    "micrograd, no gc": 2,
-    "micrograd, default gc": 2,
+CONTENDERS = {  # and steps to time in one go
+    "micrograd, no gc": 1,
+    "micrograd, default gc": 1,
     "microgradx eager": 2,
     "capture, general path": 300,
-    "capture": 600,
+    "capture, data as arguments": 500,
+    "capture": 500,
 }
 
 
@@ -130,7 +138,8 @@ def moons(rounds=12):
 
     truth = ask("micrograd, no gc", f"train {STEPS_TO_COMPARE}")
     print(
-        f"moons: largest difference of loss and gradients to micrograd over {STEPS_TO_COMPARE} training steps"
+        "moons: largest difference of loss and gradients to micrograd "
+        f"over {STEPS_TO_COMPARE} training steps"
     )
     for name in CONTENDERS:
         if name.startswith("micrograd,"):
@@ -149,23 +158,23 @@ def moons(rounds=12):
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()
-    medians = {name: sorted(t)[len(t) // 2] for name, t in times.items()}
-    print(
-        f"\n  {'':24} {'µs/step':>10} {'min':>10} {'× no gc':>9} {'× default gc':>13}  capture s  calls"
-    )
-    for name, median in medians.items():
-        no_gc, default = (
-            medians[k] / median for k in ("micrograd, no gc", "micrograd, default gc")
-        )
+    usual = {name: sorted(t)[len(t) // 2] for name, t in times.items()}
+    best = {name: min(t) for name, t in times.items()}
+    print("\n  Medians of all rounds, and (in brackets) the quietest round of each contender.")
+    print(f"  {'':28} {'µs a step':>22} {'× no gc':>17} {'× default gc':>19}  capture s  calls")
+    for name in CONTENDERS:
+        cells = [f"{usual[name] * 1e6:11,.1f} [{best[name] * 1e6:,.1f}]"]
+        cells += [
+            f"{usual[rival] / usual[name]:8,.0f} [{best[rival] / best[name]:,.0f}]"
+            for rival in ("micrograd, no gc", "micrograd, default gc")
+        ]
         seconds, calls = facts[name]
-        extra = f"{seconds:10.2f} {calls:6}" if calls else ""
-        print(
-            f"  {name:24} {median * 1e6:10.1f} {min(times[name]) * 1e6:10.1f} {no_gc:9,.0f} {default:13,.0f} {extra}"
-        )
+        extra = f"{seconds:9.2f} {calls:6}" if calls else ""
+        print(f"  {name:28} {cells[0]:>22} {cells[1]:>17} {cells[2]:>19}  {extra}")
 
 
-# ---- graphs that are not networks ---------------------------------------------------------------------
-def sums(value, parameters, xs):
+# ---- graphs that are not networks ----------------------------------------------------------------
+def sums(_value, parameters, xs):
     """A thousand random expressions of the parameters and the inputs, added up."""
     draw = random.Random(5)
     terms = []
@@ -190,7 +199,7 @@ def sums(value, parameters, xs):
     return sum(terms)
 
 
-def recurrence(value, parameters, xs):
+def recurrence(_value, parameters, xs):
     """h <- tanh(a h + b x), a thousand times: every operation waits for the one before."""
     a, b, h = parameters[0], parameters[1], parameters[2]
     for k in range(1000):
@@ -199,7 +208,7 @@ def recurrence(value, parameters, xs):
 
 
 def springs(value, parameters, xs):
-    """Twenty masses on springs, fifty steps of symplectic Euler; stiffness and masses are learned."""
+    """Twenty masses on springs, fifty steps of symplectic Euler; the stiffness is learned."""
     n = 20
     place, speed = [value(float(k)) + 0.0 for k in range(n)], [x * 1.0 for x in xs[:n]]
     for _ in range(50):
@@ -227,9 +236,8 @@ def graphs(names):
     import microgradx as mg
     from microgradx import Value
 
-    print(
-        f"\n  {'':12} {'eager ms':>9} {'captured µs':>12} {'×':>6} {'operations':>11} {'calls':>6} {'capture s':>10}  difference"
-    )
+    heads = ("eager ms", "captured µs", "×", "operations", "calls", "capture s", "difference")
+    print("\n  " + " " * 12 + "".join(f"{head:>12}" for head in heads))
     for name in names:
         build = globals()[name]
         draw = random.Random(0)
@@ -241,9 +249,9 @@ def graphs(names):
             return descend(build, Value, captured, xs)
 
         replay = mg.capture(step)
-        began = time.perf_counter()
+        began = time.process_time()
         replay(xs)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         descend(build, Value, eager, xs)
         worst = 0.0
         for _ in range(5):
@@ -256,12 +264,14 @@ def graphs(names):
         assert worst < 1e-10, (name, worst)
         slow, fast = [], []
         for _ in range(7):
-            slow.append(once(lambda: descend(build, Value, eager, xs)))
-            fast.append(min(once(lambda: replay(xs)) for _ in range(20)))
+            slow.append(min(once(descend, build, Value, eager, xs) for _ in range(3)))
+            fast.append(min(once(replay, xs) for _ in range(20)))
         count = operations(build(Value, eager, [Value(x) for x in xs]))
         e, c = sorted(slow)[3], sorted(fast)[3]
+        calls = len(replay.program.instructions) or "floats"
         print(
-            f"  {name:12} {e * 1e3:9.2f} {c * 1e6:12.0f} {e / c:6.0f} {count:11,} {len(replay.program.instructions):6} {seconds:10.2f}  {worst:.0e}"
+            f"  {name:12}{e * 1e3:12.2f}{c * 1e6:12.0f}{e / c:12.0f}{count:12,}{calls:>12}"
+            f"{seconds:12.2f}{worst:12.0e}"
         )
 
 
@@ -271,15 +281,15 @@ def operations(root):
     return sum(node.op is not None for node in topological_order(root))
 
 
-def once(f):
-    began = time.perf_counter()
-    f()
-    return time.perf_counter() - began
+def once(f, *args):
+    began = time.process_time()
+    f(*args)
+    return time.process_time() - began
 
 
 def gpt(words=8):
     """The GPT of gpt.py: losses first, then the time of a training step by length of word."""
-    sys.path.insert(0, os.path.dirname(__file__))
+    sys.path.insert(0, str(Path(__file__).parent))
     import gpt as model
 
     import microgradx as mg
@@ -291,13 +301,13 @@ def gpt(words=8):
     worst, seconds = 0.0, 0.0
     slow, fast = [], []
     for word in picked * 2:
-        began = time.perf_counter()
+        began = time.process_time()
         a = eager.step(model.indices(word), 0.01)
-        slow.append((len(word), time.perf_counter() - began))
+        slow.append((len(word), time.process_time() - began))
         known = len(step.programs)
-        began = time.perf_counter()
+        began = time.process_time()
         b = step(model.one_hot(word), 0.01)
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         worst = max(worst, abs(a - b))
         if len(step.programs) > known:
             seconds = max(seconds, took)
@@ -305,17 +315,19 @@ def gpt(words=8):
             fast.append((len(word), took))
     assert worst < 1e-9, worst
     print(
-        f"\n  GPT of {len(eager.parameters)} Values: losses differ by at most {worst:.0e}; one capture at most {seconds:.2f} s"
+        f"\n  GPT of {len(eager.parameters)} Values: losses differ by at most {worst:.0e}; "
+        f"one capture takes at most {seconds:.2f} s"
     )
     total_slow = total_fast = 0.0
     for length in sorted({n for n, _ in fast}):
         e = min(t for n, t in slow if n == length)
         rows = model.one_hot(next(w for w in model.ELEMENTS if len(w) == length))
         step(rows, 0.01)
-        c = sorted(once(lambda: step(rows, 0.01)) for _ in range(50))[25]
+        c = sorted(once(step, rows, 0.01) for _ in range(50))[25]
         total_slow, total_fast = total_slow + e, total_fast + c
         print(
-            f"  words of {length:2} letters: eager {e * 1e3:7.1f} ms, captured {c * 1e3:6.3f} ms, {e / c:5.0f} ×"
+            f"  words of {length:2} letters: eager {e * 1e3:7.1f} ms, "
+            f"captured {c * 1e3:6.3f} ms, {e / c:5.0f} ×"
         )
     print(f"  together: {total_slow / total_fast:.0f} ×")
 

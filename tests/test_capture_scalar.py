@@ -19,6 +19,7 @@ from microgradx import Value
 from microgradx.capture.scalar_memory import factors
 from microgradx.capture.threads import blas
 from microgradx.errors import CaptureError, DataChangedError
+from microgradx.micrograd.nn import MLP
 from microgradx.primitive import PRIMITIVES
 
 UNARY = [
@@ -772,3 +773,42 @@ def test_blas_threads_are_restored_after_a_run():
         assert "1 BLAS thread" in repr(step.program)
     finally:
         library.set(before)
+
+
+@pytest.mark.parametrize("vectorize", [True, False])
+def test_sums_dots_and_extremes_as_single_nodes(vectorize):
+    def build(ws, xs):
+        z = mg.max([w * x for w, x in zip(ws, xs, strict=True)]) + mg.sum([w * w for w in ws])
+        z = z + mg.dot(ws, xs) * mg.min(ws)
+        for w in ws:
+            w.grad = 0.0
+        z.backward()
+        return z
+
+    eager, captured = ([Value(0.3 * k - 1) for k in range(12)] for _ in range(2))
+    step = mg.capture(lambda xs: build(captured, xs), vectorize=vectorize)
+    for scale in (1.0, -2.0, 0.5):
+        xs = [scale * (k % 5 - 2) for k in range(12)]
+        assert close(build(eager, [Value(x) for x in xs]).data, step(xs).data)
+        assert all(close(a.grad, b.grad) for a, b in zip(eager, captured, strict=True))
+
+
+def test_the_networks_of_the_micrograd_package_are_captured():
+    xs, ys = blobs(6)
+
+    def train(model, xs, ys):
+        loss = sum((model(x) - y) ** 2 for x, y in zip(xs, ys, strict=True))
+        model.zero_grad()
+        loss.backward()
+        for p in model.parameters():
+            p.data -= 0.01 * p.grad
+        return loss
+
+    random.seed(1)
+    eager = MLP(2, [4, 1])
+    random.seed(1)
+    captured = MLP(2, [4, 1])
+    step = mg.capture(lambda x, y: train(captured, x, y))
+    for _ in range(5):
+        expected = train(eager, [[Value(a) for a in x] for x in xs], ys)
+        assert close(expected.data, step(xs, ys).data)

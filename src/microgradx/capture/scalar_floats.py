@@ -233,9 +233,11 @@ class _Writer:
         op = self.c.ops[self.code[i]]
         inputs, target = self.inputs(i), self.label(i, f"z{i}")
         if op.name in {"total", "dot"}:
-            half = (len(inputs) + 1) // 2
-            products = [_number(w * x) for w, x in zip(inputs[1:half], inputs[half:], strict=True)]
-            terms = inputs if op.name == "total" else [inputs[0], *map(Text, products)]
+            terms = inputs
+            if op.name == "dot":
+                half = (len(inputs) + 1) // 2
+                pairs = zip(inputs[1:half], inputs[half:], strict=True)
+                terms = [inputs[0], *[w * x for w, x in pairs]]
             self.name[i] = self.assign_sum(target, [(term, op.name) for term in terms])
             return
         self.name[i] = self.assign(target, _write(op.name)(*inputs), op.name)
@@ -415,12 +417,12 @@ class FloatProgram(Program):
             numbers = taken.tolist()
             try:
                 if fast is None:
-                    fast = _compile(self.function(), _FAST)
+                    fast = _compile(self.text(), _FAST)
                 found = fast(*numbers)
             except (ArithmeticError, ValueError):
                 # Python raises where IEEE arithmetic has infinities and nans.
                 if exact is None:
-                    exact = _compile(self.function(exact=True), {**FLOAT, **_EXACT})
+                    exact = _compile(self.text(exact=True), {**FLOAT, **_EXACT})
                 found = exact(*numbers)
             if kept:
                 state[:] = found[:kept]
@@ -428,7 +430,7 @@ class FloatProgram(Program):
 
         return replay
 
-    def function(self, *, exact: bool = False) -> str:
+    def text(self, *, exact: bool = False) -> str:
         """Python text of the step: from state and inputs to new state, outputs and finals."""
         names = ", ".join(self.variables)
         lines = [f"    {line.target} = {line.expression}" for line in self.lines]

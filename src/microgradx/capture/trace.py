@@ -78,7 +78,7 @@ class Optimise:
 
 def user_line() -> str:
     """File and line of the nearest caller outside this package."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the traceback module would read source files
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
         "microgradx."
     ):
@@ -88,8 +88,8 @@ def user_line() -> str:
 
 def _dice() -> tuple[Any, ...]:
     """Where the global random streams stand, which a program cannot draw from."""
-    kind, keys, position, *rest = np.random.get_state()  # noqa: NPY002 - the global one is meant
-    return random.getstate(), kind, bytes(keys), position, rest
+    state: Any = np.random.get_state()  # noqa: NPY002 - the global one is meant
+    return random.getstate(), state[0], bytes(state[1]), *state[2:]
 
 
 class TracedArray(np.ndarray[Any, Any]):
@@ -176,7 +176,7 @@ class Trace:
         self._save(node)
         self.events.append(Write(tick(), node, "data", new))
         if isinstance(new, Node):
-            node._data = new._data  # type: ignore[attr-defined]
+            node._data = new._data
         elif node.__class__ is Value:
             node._data = float(new)
         else:
@@ -188,7 +188,7 @@ class Trace:
         self.holds[id(node)] = new is not None
         self.events.append(Write(tick(), node, "grad", new))
 
-    def backward(self, root: Any, cotangent: Any = None, create_graph: bool = False) -> None:  # noqa: FBT001, FBT002 - as the method it stands for
+    def backward(self, root: Any, cotangent: Any = None, create_graph: bool = False) -> None:
         """``root.backward(cotangent)``."""
         if create_graph:
             raise CaptureError(
