@@ -3,8 +3,9 @@
     python benchmarks/engine.py [moons] [memory] [overhead] [step] [chains] [imports]
 
 All of them without arguments, in two minutes. Every peer runs in fresh processes of its own, the
-peers in turn, with one BLAS thread; times are medians of the processes (the least of many rounds
-for `overhead`). `moons` needs micrograd (``pip install micrograd``).
+peers in turn, with one BLAS thread. Other work on the machine only adds, so of several rounds the
+fastest counts; for `moons` that of the processes' medians, which hold what the garbage
+collector costs. `moons` needs micrograd (``pip install micrograd``).
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def run_moons():
     ):
         cells = []
         for collect in (True, False):
-            seconds = statistics.median(one["step"] for one in found[peer, collect])
+            seconds = min(one["step"] for one in found[peer, collect])
             base.setdefault(collect, seconds)
             cells.append(f"{seconds * 1e3:8.1f} {base[collect] / seconds:5.1f}x")
         print(f"  {label:28} {' '.join(cells)}")
@@ -292,8 +293,8 @@ def run_step():
         ("in_place", "NumPy by hand, in place"),
         ("eager", "microgradx, eager"),
     ):
-        seconds = statistics.median(one[name] for one in found)
-        ratio = statistics.median(one["eager"] / one[name] for one in found)
+        seconds = min(one[name] for one in found)
+        ratio = min(one["eager"] for one in found) / seconds
         print(f"  {label:28} {seconds * 1e6:8.0f}", "" if name == "eager" else f"{ratio:8.2f}x")
     print(f"  weights after a step differ by {max(one['apart'] for one in found):.1e}")
 
