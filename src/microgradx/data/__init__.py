@@ -1,6 +1,7 @@
 """Data sets, mini-batches and preparation: real handwritten digits, shapes, IDX files, scaling."""
 
-from microgradx.data.handwritten import Digits, digits, digits_source, mnist
+from microgradx.data.download import fetch
+from microgradx.data.handwritten import Digits, digits, digits_source, fashion_mnist, mnist
 from microgradx.data.idx import read_idx
 from microgradx.data.minibatch import Batches
 from microgradx.data.shapes import blobs, circles, moons, spirals, thermometer, zigzag
@@ -16,6 +17,8 @@ __all__ = [
     "circles",
     "digits",
     "digits_source",
+    "fashion_mnist",
+    "fetch",
     "mnist",
     "moons",
     "one_hot",

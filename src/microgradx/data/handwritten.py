@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from microgradx.data.download import fetch
 from microgradx.data.idx import read_idx
 from microgradx.errors import DataError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Digits", "digits", "digits_source", "mnist"]
+__all__ = ["Digits", "digits", "digits_source", "fashion_mnist", "mnist"]
 
 _SIDE, _CLASSES = 28, 10
 
@@ -112,14 +113,41 @@ def _unpack(*names: str) -> tuple[NDArray[np.uint8], ...]:
         ) from error
 
 
-def mnist(directory: str | os.PathLike[str]) -> Digits:
+def fashion_mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
+    """Read Fashion-MNIST: pictures of ten kinds of clothes, in the form of MNIST.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike, optional
+        As for `mnist`; without it, the files are downloaded once and kept.
+
+    Returns
+    -------
+    Digits
+        As `mnist` gives them; labels are T-shirt, trousers, pullover, dress, coat, sandal, shirt,
+        sneaker, bag, ankle boot.
+
+    Raises
+    ------
+    DataError
+        As in `mnist`.
+
+    References
+    ----------
+    .. [1] H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST", 2017.
+    """
+    return mnist(fetch("fashion-mnist") if directory is None else directory)
+
+
+def mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
     """Read all of MNIST, or a data set of the same form, from its four IDX files.
 
     Parameters
     ----------
-    directory : str or os.PathLike
+    directory : str or os.PathLike, optional
         Where ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
         and ``t10k-labels-idx1-ubyte`` lie, each as it is or gzipped with ``.gz`` at its end.
+        Without it, they are downloaded once and kept; see `fetch`.
 
     Returns
     -------
@@ -140,7 +168,7 @@ def mnist(directory: str | os.PathLike[str]) -> Digits:
     microgradx.errors.DataError: mnist: there is no directory 'no/such/place'. Name the one that \
 holds the four IDX files.
     """
-    folder = Path(directory)
+    folder = fetch("mnist") if directory is None else Path(directory)
     if not folder.is_dir():
         problem = f"there is no directory {str(directory)!r}"
         raise DataError("mnist", problem, "Name the one that holds the four IDX files")
