@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from microgradx.drawing.dot import digraph
-from microgradx.drawing.layered import layered, outlines
+from microgradx.drawing.layered import layered
+from microgradx.drawing.routes import outlines
 from microgradx.drawing.scene import Placement, Route, Scene, lines_size
 from microgradx.drawing.theme import THEMES
 from microgradx.errors import DrawingError

@@ -7,9 +7,9 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from microgradx.drawing.cells import ABSENT, Look, contribution_text, grad_text
+from microgradx.drawing.cells import ABSENT, Look, grad_text
 from microgradx.drawing.metrics import clean
-from microgradx.drawing.numbers import bytes_text, shape_text
+from microgradx.drawing.numbers import shape_text
 from microgradx.errors import DrawingError
 
 if TYPE_CHECKING:
@@ -215,15 +215,3 @@ def fact_number(x: float | None) -> float | str | None:
     if x is None or x - x == 0:
         return x
     return repr(x)
-
-
-def sentence(link: Link, snapshot: Snapshot, look: Look) -> str:
-    """``∂L/∂a += 0.7864·(−1.5) = −1.18``."""
-    x, z = snapshot.nodes[link.producer], snapshot.nodes[link.consumer]
-    return f"grad of {x.name} += {contribution_text(link, z, look)}"
-
-
-def size_note(snapshot: Snapshot) -> str:
-    """Bytes held by the arrays of a graph."""
-    total = sum(node.value.nbytes for node in snapshot.nodes)
-    return f"{bytes_text(total)} in arrays" if total else ""
