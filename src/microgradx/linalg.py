@@ -471,6 +471,8 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     >>> norm(Tensor([[3.0, 0.0], [0.0, -4.0]]), "nuc")
     Tensor(7.)
     """
+    if ord is None and axis is None:
+        return length(x, None, keepdims)
     x = as_tensor(x, "linalg.norm")
     places = axis if isinstance(axis, (tuple, list)) else None if axis is None else (axis,)
     axes_of(axis, x.ndim, "linalg.norm")

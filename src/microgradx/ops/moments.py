@@ -49,7 +49,7 @@ def _unit(x: Array, z: Array, out: Array = None, *, axis: Axis, keepdims: bool) 
     """x / z, vector by vector; 0 where z is 0."""
     if axis and not keepdims:
         z = np.expand_dims(z, axis)
-    if np.all(z):
+    if z.all():
         return np.divide(x, z, out)
     return np.divide(np.where(np.equal(z, 0), 0, x).astype(x.dtype, copy=False), np.where(np.equal(z, 0), 1, z).astype(x.dtype, copy=False), out)
 
