@@ -48,7 +48,13 @@ class Lowering:
         if entry is not None:
             return entry(self, node, args)
         if isinstance(op.array, np.ufunc):
-            return self.ufunc(op.array.__name__, *args, like=node._data)
+            name = op.array.__name__
+            if op.array.signature is None:
+                return self.ufunc(name, *args, like=node._data)
+            data = node._data  # a product of vectors or matrices
+            return self.rows.call(
+                name, *args, shape=data.shape, dtype=data.dtype, note=self.note, fold=op.array
+            )
         return self.kernel(op.name, node, args)
 
     def kernel(self, name: str, node: Any, args: tuple[Any, ...]) -> Row:
@@ -93,7 +99,9 @@ class Lowering:
                 return (
                     a
                     if kind == a.dtype
-                    else self.rows.call("copyto", OUT, a, shape=(), dtype=kind, keywords={"casting": "unsafe"})
+                    else self.rows.call(
+                        "copyto", OUT, a, shape=(), dtype=kind, keywords={"casting": "unsafe"}
+                    )
                 )
             if a.base.kind == "constant" and a.shadow.size > 1 and wide:
                 flat = np.ascontiguousarray(numbers(a)).reshape(-1)

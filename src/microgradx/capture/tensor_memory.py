@@ -291,10 +291,5 @@ def covered(join: Row) -> bool:
 
 def is_elementwise(row: Row) -> bool:
     """Whether NumPy may write the result over an operand of the same layout."""
-    name = row.function
-    return row.kind == "call" and isinstance(getattr(np, name, None), np.ufunc) and name != "matmul"
-
-
-def rows_of(items: Iterable[Any]) -> list[Row]:
-    """Those of `items` that are rows."""
-    return [x for x in items if hasattr(x, "base")]
+    function = getattr(np, row.function, None)
+    return row.kind == "call" and isinstance(function, np.ufunc) and function.signature is None
