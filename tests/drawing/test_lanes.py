@@ -72,6 +72,32 @@ def test_constants_have_no_cotangent():
     assert "x.T @ g" in labels
 
 
-def test_backward_part_alone_takes_the_lanes():
-    a = Value(2.0)
-    assert draw(a * a, part="backward").style == "lanes"
+@pytest.mark.parametrize("engine", ["built-in", "auto"])
+def test_one_lane_can_be_drawn_alone(differentiated, engine):
+    backward = draw(differentiated, part="backward", engine=engine)
+    assert backward.style == "lanes"
+    assert {box.key[0] for box in backward.scene.boxes} == {"b"}
+    assert len(backward.scene.wires) == 9
+    assert [text.text for _, _, text in backward._placement.captions] == ["← backward"]
+    place = backward._placement
+    for wire in backward.scene.wires:
+        # Cotangents flow from right to left: an arrow ends at the right side of its box.
+        box = backward.scene.by_key[wire.head]
+        assert place.wires[wire.key].tip[0] == pytest.approx(
+            place.boxes[box.key][0] + box.width, abs=1.0
+        )
+    forward = draw(differentiated, part="forward", style="lanes", engine=engine)
+    assert {box.key[0] for box in forward.scene.boxes} == {"n"}
+    assert [text.text for _, _, text in forward._placement.captions] == ["forward →"]
+    assert "−0.3932" not in texts(forward.svg)
+
+
+def test_the_recorded_backward_graph_can_be_drawn_alone():
+    x = Value(2.0, name="x")
+    y = x**3 * x
+    y.name = "y"
+    y.backward(create_graph=True)
+    whole, part = draw(y), draw(y, part="backward")
+    assert sum(n.depth for n in part.graph.nodes) == sum(n.depth for n in whole.graph.nodes)
+    assert all(part.graph.nodes[link.consumer].depth for link in part.graph.links)
+    assert "y" not in {node.name for node in part.graph.nodes}

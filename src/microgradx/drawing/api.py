@@ -72,8 +72,8 @@ def draw(
         statistics; ``modules`` few boxes that count what they hide. ``auto`` takes circuit up to
         40 operations, then card; tensor for arrays; modules above `max_boxes`.
     part : {"both", "forward", "backward"}
-        ``forward`` leaves gradients out; ``backward`` is the lanes style's lower half, or the
-        recorded backward graph after ``backward(create_graph=True)``.
+        ``forward`` leaves gradients out; ``backward`` is the lower lane alone, or the recorded
+        backward graph after ``backward(create_graph=True)``.
     direction : {"auto", "LR", "TB"}
         Left to right, or top to bottom; ``auto`` takes the second for long tensor and module
         drawings. Lanes always run from left to right.
@@ -171,6 +171,8 @@ def draw(
         terms=needs_terms or fresh or not is_large,
         fresh=fresh,
     )
+    if part == "backward" and any(node.depth for node in snapshot.nodes):
+        snapshot = _behind(snapshot)
     if focus is not None:
         snapshot = _focused(snapshot, focus, radius, known)
         is_large = max_boxes is not None and len(snapshot.nodes) > max_boxes
@@ -354,6 +356,16 @@ def _best_depth(paths: Sequence[tuple[str, ...]], opened: Sequence[str]) -> int:
         if len({path[:depth] for path in paths}) <= _MODULE_BOXES // 2:
             return depth
     return 1
+
+
+def _behind(snapshot: Snapshot) -> Snapshot:
+    """The recorded backward graph, with the forward values that it reads."""
+    kept = {node.index for node in snapshot.nodes if node.depth}
+    kept |= {link.producer for link in snapshot.links if snapshot.nodes[link.consumer].depth}
+    part = snapshot.part(kept, f"the recorded backward graph: {len(kept)} nodes")
+    # Edges between forward values belong to the forward graph.
+    links = tuple(link for link in part.links if part.nodes[link.consumer].depth)
+    return replace(part, links=links)
 
 
 def _focused(snapshot: Snapshot, focus: Any, radius: int, names: Mapping[int, str]) -> Snapshot:

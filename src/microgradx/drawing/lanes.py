@@ -25,6 +25,8 @@ __all__ = ["lanes", "place_lanes"]
 _CAPTION = 26.0
 _GAP = 22.0
 _TERMS_SHOWN = 4
+_AHEAD = Text("forward →", "forward", bold=True)
+_BEHIND = Text("← backward", "backward", bold=True)
 
 
 def lanes(snapshot: Snapshot, look: Look) -> Scene:
@@ -61,15 +63,19 @@ def lanes(snapshot: Snapshot, look: Look) -> Scene:
                     title=_sentence(link, snapshot, look),
                 )
             )  # fmt: skip
+    if look.part == "forward":
+        behind, back = [], []
+    elif look.part == "backward":
+        ahead, forth = [], []
     notes = snapshot.notes
-    if not snapshot.has_backward:
+    if not snapshot.has_backward and behind:
         notes += ("backward() has not run yet: these are the gradients that it will give",)
     return Scene(
         tuple(ahead + behind),
         tuple(forth + back),
         direction="LR",
         title=look.title,
-        summary=f"{cells.summary(snapshot)}; the backward graph below, "
+        summary=f"{cells.summary(snapshot)}; the backward graph: "
         f"{len(behind)} cotangents and {len(back)} edges",
         notes=notes,
         legend=(
@@ -146,11 +152,16 @@ def _sentence(link: Link, snapshot: Snapshot, look: Look) -> str:
 
 
 def place_lanes(scene: Scene, lay_out: Callable[[Scene], Placement]) -> Placement:
-    """Lay the forward lane out, with room for the backward labels, and draw it twice."""
+    """Lay the forward lane out, with room for the backward labels, and draw it twice.
+
+    A scene of one lane alone is laid out as it is, the backward one against its arrows.
+    """
     ahead = tuple(box for box in scene.boxes if not box.key.startswith("b"))
     behind = [box for box in scene.boxes if box.key.startswith("b")]
     back = {wire.key: wire for wire in scene.wires if wire.key.startswith("r")}
     forth = [wire for wire in scene.wires if not wire.key.startswith("r")]
+    if not behind or not ahead:
+        return _one_lane(scene, lay_out, backward=bool(behind))
     labelled = tuple(
         replace(wire, label=back[twin].label) if (twin := f"r{wire.key[1:]}") in back else wire
         for wire in forth
@@ -168,14 +179,26 @@ def place_lanes(scene: Scene, lay_out: Callable[[Scene], Placement]) -> Placemen
         twin = f"r{wire.key[1:]}"
         if twin in back:
             wires[twin] = _reversed(_shifted(one.wires[wire.key], below + _CAPTION))
-    captions = (
-        (14.0, 18.0, Text("forward →", "forward", bold=True)),
-        (14.0, below + 18.0, Text("← backward", "backward", bold=True)),
-    )
+    captions = ((14.0, 18.0, _AHEAD), (14.0, below + 18.0, _BEHIND))
     return Placement(
         boxes, wires, one.width, round(below + _CAPTION + one.height, 2), captions=captions,
         engine=one.engine, notes=one.notes,
     )  # fmt: skip
+
+
+def _one_lane(scene: Scene, lay_out: Callable[[Scene], Placement], *, backward: bool) -> Placement:
+    wires = scene.wires
+    if backward:
+        wires = tuple(replace(wire, tail=wire.head, head=wire.tail) for wire in wires)
+    one = lay_out(Scene(scene.boxes, wires, direction=scene.direction))
+    routes = {key: _shifted(route, _CAPTION) for key, route in one.wires.items()}
+    return replace(
+        one,
+        boxes={key: (x, round(y + _CAPTION, 2)) for key, (x, y) in one.boxes.items()},
+        wires={k: _reversed(r) for k, r in routes.items()} if backward else routes,
+        height=round(one.height + _CAPTION, 2),
+        captions=((14.0, 18.0, _BEHIND if backward else _AHEAD),),
+    )
 
 
 def _shifted(route: Route, dy: float) -> Route:
