@@ -32,7 +32,7 @@ class Namer:
             {b.name for b in program.buffers} | set(program.tables) | {"np", "build", "state"}
         )
         self.found: dict[View, str] = {}
-        self.regions: list[tuple[str, int, int, str]] = []
+        self.regions: list[tuple[str, int, int, View]] = []
 
     def __call__(self, view: View) -> str:
         name = self.found.get(view)
@@ -44,15 +44,17 @@ class Namer:
         """A name for part of something that has one, or the same in another shape."""
         if not self.regions:
             self.regions = sorted(
-                (v.buffer, v.offset, v.offset + v.size, label)
-                for v, label in self.given.items()
+                (v.buffer, v.offset, v.offset + v.size, v)
+                for v in self.given
                 if v.buffer not in {"w", "mask"}
             )
-        k = bisect.bisect_right(self.regions, (view.buffer, view.offset, sys.maxsize, "")) - 1
+        key = (view.buffer, view.offset, sys.maxsize, view)
+        k = bisect.bisect_right(self.regions, key) - 1
         if k < 0 or self.regions[k][0] != view.buffer or self.regions[k][2] <= view.offset:
             return "t"
         shape = "x".join([str(n) for n in view.shape])
-        return f"{self.regions[k][3]}_{shape}" if shape else self.regions[k][3]
+        whole = self(self.regions[k][3])
+        return f"{whole}_{shape}" if shape else whole
 
     def unique(self, wish: str) -> str:
         """A free identifier as close to `wish` as may be."""

@@ -123,6 +123,9 @@ class _Planner:
         c, memory = self.c, self.memory
         constants = np.flatnonzero(c.kind == CONSTANT)
         self.position[constants] = memory.constants(c.value[constants]) + np.arange(len(constants))
+        memory.call_it(
+            contiguous("v", memory.size - len(constants), (len(constants),)), "constants"
+        )
         memory.fixed = memory.size
         state = np.array(c.state, np.int64)
         self.state = contiguous("v", memory.allocate(len(state)), (len(state),))
@@ -331,7 +334,7 @@ class _Planner:
         if any(view and _touches(view, source) for view in (self.outputs, self.finals)):
             return False
         rows[last] = row.redirected(row.writes, shaped, note=f"{row.note}, in place")
-        self.memory.call_it(shaped, "state")
+        self.memory.call_it(shaped, "parameters")
         moved = (self.position >= source.offset) & (self.position < source.offset + source.size)
         self.position[moved] += target.offset - source.offset
         return True
@@ -343,7 +346,7 @@ class _Planner:
             start[first : first + len(numbers)] = numbers
         start[self.state.offset : self.state.offset + self.state.size] = c.value[c.state]
         found = {"outputs": self.outputs, "finals": self.finals}
-        memory.names[self.state] = "state"
+        memory.names[self.state] = "parameters"
         whole = View("v", 0, (memory.size,), (1,))
         rows = [_complete(row, whole) for row in memory.instructions]
         memory.names[whole] = "everything"

@@ -166,7 +166,8 @@ class Backward:
         degrees = degree[nodes]
         slots = slots[np.argsort(self.position[targets], kind="stable")]
         most = int(degrees.max())
-        out = self.memory.room((len(nodes),))
+        name = "gradients" if k == len(self.groups) else f"d_{self.groups[k].op}"
+        out = self.memory.call_it(self.memory.room((len(nodes),)), name)
         self.cotangent[nodes] = np.arange(out.offset, out.offset + len(nodes))
         if most * len(nodes) <= 2 * len(slots) + 1000:
             index = np.full((most, len(nodes)), self.memory.zero)

@@ -203,7 +203,8 @@ class Memory:
             values = np.zeros(self.size)
             for first, numbers in self.initial:
                 values[first : first + len(numbers)] = numbers
-            found = contiguous("v", self.constants(values[positions].reshape(-1)), positions.shape)
+            first = self.constants(values[positions].reshape(-1))
+            found = self.call_it(contiguous("v", first, positions.shape), "constants")
             self._gathers[key] = found
         if found is None:
             found = contiguous("gathered", self.gathered, positions.shape)
