@@ -184,8 +184,11 @@ def confusion_matrix(answers: Any, labels: Any, ax: Any = None) -> Any:
     ax.imshow(wrong, cmap="Reds", vmin=0, vmax=max(wrong.max(), 1))
     for (row, column), count in np.ndenumerate(matrix):
         if count:
-            weight = "bold" if row == column else "normal"
-            ax.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight)
+            ink = {
+                "weight": "bold" if row == column else "normal",
+                "color": "white" if wrong[row, column] > 0.6 * wrong.max() > 0 else "black",
+            }
+            ax.text(column, row, str(count), ha="center", va="center", fontsize=8, **ink)
     ax.set_xticks(range(len(matrix)))
     ax.set_yticks(range(len(matrix)))
     ax.set_xlabel("answer")
