@@ -9,12 +9,14 @@ import inspect
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+import numpy as np
+
 from microgradx import modes
 from microgradx.capture.arguments import Argument, flatten, stand_ins, structure_of
 from microgradx.capture.pending import Link
 from microgradx.capture.scalar_replay import ScalarReplay
 from microgradx.capture.trace import Backward, Trace
-from microgradx.errors import CaptureError
+from microgradx.errors import CaptureError, UnsupportedError
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Captured(Generic[P, T]):
         self,
         step: Callable[P, T],
         *,
-        values: bool = False,
+        values: bool | None = None,
         check: bool = False,
         cache: int = 16,
         threads: int | None = None,
@@ -104,7 +106,18 @@ class Captured(Generic[P, T]):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            return self._capture_now(key, signature, leaves, positional, kwargs)
+            if self._values is not None or not any(isinstance(x, np.ndarray) for x in leaves):
+                return self._capture_now(key, signature, leaves, positional, kwargs)
+            try:
+                return self._capture_now(key, signature, leaves, positional, kwargs)
+            except (CaptureError, UnsupportedError) as refused:
+                # Loops over the elements of an array are how code over Values begins.
+                self._values = True
+                try:
+                    return self._capture_now(key, signature, leaves, positional, kwargs)
+                except Exception:
+                    self._values = None
+                    raise refused from None
         finally:
             if collecting:
                 gc.enable()
@@ -114,7 +127,7 @@ class Captured(Generic[P, T]):
     ) -> tuple[Any, Callable[[Iterator[Any]], Any]]:
         trace = Trace()
         with trace:
-            built, arguments = stand_ins(signature, leaves, trace, values=self._values)
+            built, arguments = stand_ins(signature, leaves, trace, values=bool(self._values))
             named = dict(zip(kwargs, built[positional:], strict=True))
             result = self._step(*built[:positional], **named)
             outputs, rebuild = structure_of(result)
@@ -235,7 +248,7 @@ def capture(
     step: Callable[P, T],
     /,
     *,
-    values: bool = ...,
+    values: bool | None = ...,
     check: bool = ...,
     cache: int = ...,
     threads: int | None = ...,
@@ -246,7 +259,7 @@ def capture(
 @overload
 def capture(
     *,
-    values: bool = ...,
+    values: bool | None = ...,
     check: bool = ...,
     cache: int = ...,
     threads: int | None = ...,
@@ -265,7 +278,8 @@ def capture(step: Any = None, /, **options: Any) -> Any:
         A Python function of Values, Tensors, numbers and arrays: the forward pass, ``backward()``
         and the update of parameters, all or any of them.
     values : bool, optional
-        Let array arguments arrive as nested lists of Values instead of Tensors.
+        Whether array arguments arrive as nested lists of Values instead of Tensors; by default
+        as Tensors, unless the step turns out to be one over Values.
     check : bool, optional
         Run the step eagerly beside every replay, and raise at the first instruction that differs.
     cache : int, optional
