@@ -17,14 +17,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from microgradx import (
-    assignment,
+    assignment,  # noqa: F401 - gives Tensors `x[i] = v`, `x += v` and `x.at[i]`
     errors,
     functions,
     linalg,
     modes,
     ops,
     primitive,
-    protocols,
+    protocols,  # noqa: F401 - lets NumPy's functions take Tensors
     special,
 )
 from microgradx.assignment import index_add
@@ -38,7 +38,8 @@ from microgradx.transforms import grad, hessian, hvp, jacobian, jvp, value_and_g
 from microgradx.value import Value
 
 if TYPE_CHECKING:
-    from microgradx import autograd, capture, data, drawing, micrograd, nn, optim, testing, train  # noqa: F401
+    from microgradx import autograd, data, drawing, micrograd, nn, optim, testing, train  # noqa: F401
+    from microgradx.capture import capture as capture  # noqa: PLC0414 - exported: the room answers calls
     from microgradx.drawing import (  # noqa: F401
         animate,
         detect_anomaly,
