@@ -244,6 +244,30 @@ def test_a_holder_of_the_array_sees_an_assignment():
     np.testing.assert_array_equal(x.data, [9, 8, 3])
 
 
+def test_a_slice_of_a_constant_keeps_its_numbers_whoever_is_written_to():
+    x = mg.Tensor([1, 2, 3])
+    part = x[1:]
+    x[1] = 9
+    np.testing.assert_array_equal(part.data, [2, 3])
+    part[0] = 7
+    np.testing.assert_array_equal(x.data, [1, 9, 3])
+    again = x[:2]
+    x.data[0] = 5
+    np.testing.assert_array_equal(again.data, [1, 9])
+    a = np.array([1, 2, 3])
+    taken = mg.reshape(a, 3, 1)
+    a[0] = 4
+    assert taken.data[0, 0] == 1
+
+
+def test_recording_changes_no_bit():
+    rng = np.random.default_rng(0)
+    x = mg.Tensor(rng.standard_normal((12, 3)))
+    recorded = (x.T @ x).data
+    with mg.no_grad():
+        np.testing.assert_array_equal((x.T @ x).data, recorded)
+
+
 def test_a_graph_keeps_the_numbers_of_a_constant_that_is_overwritten():
     w, c = mg.Tensor([3.0, 4.0]), mg.Tensor([1.0, 2.0], requires_grad=False)
     z = (w * c).sum()

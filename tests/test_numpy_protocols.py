@@ -1,5 +1,6 @@
 """What NumPy's own calls do with Tensors: a Tensor with a gradient, or an error that helps."""
 
+# ruff: noqa: E501 - a case is one line of a table
 import inspect
 
 import numpy as np

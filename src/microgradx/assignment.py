@@ -32,7 +32,7 @@ __all__ = ["At", "Place", "index_add"]
 _STATE = ("_data", "_flags", "op", "parents", "inputs", "params", "guard", "time")
 
 
-# ---- functional ---------------------------------------------------------------------------------------
+# ---- functional ----------------------------------------------------------------------------------
 class At:
     """``x.at``: index it to name the elements that a new Tensor shall differ in.
 
@@ -79,7 +79,7 @@ class Place:
             v = v.broadcast_to(taken)
         if v.dtype != x.dtype:
             v = v.astype(np.result_type(v.dtype, x.dtype) if v.ndim else x.dtype)
-        return x + apply(indexing.put, (v,), {"shape": x.shape, "index": self._index})  # type: ignore[no-any-return]
+        return x + apply(indexing.put, (v,), {"shape": x.shape, "index": self._index})
 
     def subtract(self, v: TensorLike) -> Tensor:
         """The elements minus `v`; an element named twice loses both numbers."""
@@ -105,7 +105,7 @@ class Place:
 def _taken(x: Tensor, index: Any) -> tuple[int, ...]:
     """The shape of what `index` names."""
     try:
-        return np.broadcast_to(False, x.shape)[index].shape  # type: ignore[no-any-return]  # noqa: FBT003
+        return np.broadcast_to(False, x.shape)[index].shape  # type: ignore[no-any-return]
     except IndexError as error:
         raise IndexingError(
             "index", f"{error} (shape {x.shape})", "Check the index against the shape"
@@ -164,7 +164,7 @@ def index_add(x: TensorLike, index: Any, v: TensorLike, axis: int = 0) -> Tensor
     return Place(x, as_index((*[slice(None)] * i, np.asarray(index)))).add(v)
 
 
-# ---- in place -----------------------------------------------------------------------------------------
+# ---- in place ------------------------------------------------------------------------------------
 def _where(x: Tensor) -> str:
     return f"Tensor {x.name!r}" if x.name else "Tensor"
 
@@ -217,7 +217,8 @@ def _write(x: Tensor, place: Any, v: Any) -> None:
     data = x._data
     # A graph may still need the old numbers: they stay where they are, and x gets new memory.
     # Only an array that was handed out is written to, so that its holder sees the change.
-    if not x._flags & EXPOSED and (sys.getrefcount(data) > 3 or not data.flags.writeable):  # noqa: PLR2004 - slot, name, argument
+    shared = sys.getrefcount(data) > 3 or data.base is not None or not data.flags.writeable
+    if shared and not x._flags & EXPOSED:
         x._data = data = data.copy()
     data[place] = array
     x.time = tick()
@@ -229,7 +230,8 @@ def _replace(x: Tensor, change: Callable[..., Tensor], *args: Any) -> None:
         raise GraphError(
             _where(x),
             "a leaf that wants a gradient cannot be overwritten while operations are recorded",
-            "Write x = x.at[i].set(v) or x = x + v, assign to x.copy(), or use no_grad() to change the leaf itself",
+            "Write x = x.at[i].set(v) or x = x + v, assign to x.copy(), or use no_grad() to change "
+            "the leaf itself",
         )
     if x.op is not None and x.op.view and np.may_share_memory(x._data, x.inputs[0]):
         _write_through(x, change, *args)
@@ -276,7 +278,7 @@ def _write_through(x: Tensor, change: Callable[..., Tensor], *args: Any) -> None
     _become(x, base[index], old, args[-1] if change is _set else ...)
 
 
-# ---- x += v -------------------------------------------------------------------------------------------
+# ---- x += v --------------------------------------------------------------------------------------
 def _in_place(op: Any) -> Callable[[Tensor, Any], Any]:
     def method(x: Tensor, v: Any) -> Any:
         mode = modes.current()
@@ -324,5 +326,5 @@ for _name, _op in {
     "ipow": elementwise.pow,
 }.items():
     setattr(Tensor, f"__{_name}__", _in_place(_op))
-Tensor.__setitem__ = set_item  # type: ignore[attr-defined]
-Tensor.at = property(At, doc="Name elements that a new Tensor shall differ in: ``x.at[i].set(v)``.")  # type: ignore[attr-defined]
+Tensor.__setitem__ = set_item  # type: ignore[method-assign]
+Tensor.at = property(At, doc="Name elements that a new Tensor shall differ in: ``x.at[i].set(v)``.")

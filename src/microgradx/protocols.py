@@ -16,7 +16,7 @@ import numpy as np
 
 from microgradx import functions, linalg, special
 from microgradx.errors import UnsupportedError
-from microgradx.functions.arguments import constant
+from microgradx.functions.arguments import as_tensor, constant
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
 from microgradx.value import Value
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FUNCTIONS", "UFUNCS"]
 
-# ---- ufuncs -----------------------------------------------------------------------------------------
+# ---- ufuncs --------------------------------------------------------------------------------------
 _COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
 _PRIMITIVES = (
     "add", "cos", "cosh", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sign", "sin",
@@ -43,8 +43,8 @@ def _ufuncs() -> dict[np.ufunc, Callable[..., Any]]:
             table[ufunc] = getattr(functions, name)
     table.update({getattr(np, name): PRIMITIVES[name] for name in _PRIMITIVES})
     table[np.conjugate] = PRIMITIVES["positive"]
-    table[np.divmod] = _divmod  # type: ignore[index]
-    table[np.modf] = _modf  # type: ignore[index]
+    table[np.divmod] = _divmod
+    table[np.modf] = _modf
     return table
 
 
@@ -101,7 +101,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     if method == "__call__":
         return _call(ufunc, inputs, options, tracked=tracked)
     if method == "outer" and ufunc in UFUNCS and len(inputs) == 2 and not options:
-        x, y = (functions.as_tensor(v, name) for v in inputs)
+        x, y = (as_tensor(v, name) for v in inputs)
         return UFUNCS[ufunc](functions.reshape(x, (*x.shape, *(1,) * y.ndim)), y)
     table = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {})
     if ufunc in table:
@@ -141,7 +141,7 @@ def _call(
     return _on_arrays(ufunc, inputs, options if dtype is None else {**options, "dtype": dtype})
 
 
-# ---- functions ----------------------------------------------------------------------------------------
+# ---- functions -----------------------------------------------------------------------------------
 def _functions() -> dict[Any, Callable[..., Any]]:
     """NumPy's functions and what stands for each here."""
     table: dict[Any, Callable[..., Any]] = {}
@@ -156,8 +156,21 @@ def _functions() -> dict[Any, Callable[..., Any]]:
     table[np.where] = _where
     table[np.copy] = PRIMITIVES["positive"]
     table[np.real] = PRIMITIVES["positive"]
-    table[np.empty_like] = functions.zeros_like
+    # NumPy code makes arrays to fill them, and a leaf that wants a gradient cannot be filled.
+    for name in ("zeros_like", "ones_like", "full_like"):
+        table[getattr(np, name)] = _untracked(getattr(functions, name))
+    table[np.empty_like] = table[np.zeros_like]
     return table
+
+
+def _untracked(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function that makes a constant of the shape of its first argument."""
+
+    @functools.wraps(make)
+    def constant_like(x: Any, *args: Any, dtype: Any = None) -> Tensor:
+        return make(x, *args, dtype=dtype, requires_grad=False)
+
+    return constant_like
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -187,7 +200,7 @@ def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: A
     if ours is not None:
         if len(args) == 1 and not kwargs:
             return ours(args[0])
-        return _translated(full_name, ours, *_bound(function, ours, args, kwargs))
+        return _translated(full_name, ours, *_bound(function, args, kwargs))
     if name in FACTS:
         return function(*_plain(args), **_plain(kwargs))
     if any(_tracked(x) for x in _tensors((args, kwargs))):
@@ -211,9 +224,7 @@ def _signature(function: Any) -> inspect.Signature | None:
         return None
 
 
-def _bound(
-    function: Any, ours: Any, args: Any, kwargs: Any
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bound(function: Any, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """NumPy's arguments, the required ones by position and the others by NumPy's names."""
     signature = _signature(function)
     if signature is None:
@@ -241,7 +252,7 @@ def _translated(name: str, ours: Any, args: tuple[Any, ...], kwargs: dict[str, A
     dtype = None if "dtype" in names else kwargs.pop("dtype", None)
     for key in [k for k in kwargs if k not in names]:
         x = kwargs.pop(key)
-        neutral = x is None or x is np._NoValue or x is True or key in _IGNORED  # type: ignore[attr-defined]
+        neutral = x is None or x is np._NoValue or x is True or key in _IGNORED
         if not neutral and not (key == "order" and x in {"C", "K"}):
             raise _refuse(
                 name, f"takes no {key}= with Tensors", "Leave it away, or use x.data for a constant"
@@ -251,7 +262,7 @@ def _translated(name: str, ours: Any, args: tuple[Any, ...], kwargs: dict[str, A
     return ours(*args, **kwargs)
 
 
-# ---- plain arrays -------------------------------------------------------------------------------------
+# ---- plain arrays --------------------------------------------------------------------------------
 def _tracked(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 

@@ -513,7 +513,14 @@ class Tensor(Node):
                 )
 
     if TYPE_CHECKING:
-        # Installed below from the table and from `functions`; declared for type checkers.
+        # Set by hooks and by assignment.
+        hooks: Any
+        previous: Any
+        replaced: Any
+        at: Any
+
+        # Installed from the table, `functions` and `assignment`; declared for type checkers.
+        def __setitem__(self, index: Any, value: Any) -> None: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...
@@ -747,8 +754,10 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
         t.op, t.parents, t.inputs, t.params = op, tuple(kept), tuple(arrays), params
         t._flags = flags if mode.record and z.dtype.kind == "f" and op.kind != "constant" else 0
         t.guard = guard or None
-    elif op.view and z.base is not None:
-        t._data = z.copy()  # a constant must not change when what it was taken from does
+    elif op.view and z.base is not None and args[0].__class__ is not Tensor:
+        # A constant must not change when a foreign array does. A Tensor's array never changes
+        # under a view: whoever writes to it copies first.
+        t._data = z.copy()
     if mode.watcher is not None:
         mode.watcher.made(t, op, tuple(kept))
     return t
