@@ -39,7 +39,7 @@ from microgradx.value import Value
 
 if TYPE_CHECKING:
     from microgradx import autograd, data, drawing, micrograd, nn, optim, testing, train  # noqa: F401
-    from microgradx.capture import capture as capture  # noqa: PLC0414 - exported: the room answers calls
+    from microgradx.capture import capture as capture  # exported: the room answers calls
     from microgradx.drawing import (  # noqa: F401
         animate,
         detect_anomaly,
@@ -53,9 +53,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ELEMENTWISE = (
-    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "expm1",
-    "log", "log1p", "maximum", "minimum", "mul", "neg", "pow", "relu", "sigmoid", "sign", "sin",
-    "sinh", "softplus", "sqrt", "square", "sub", "tan", "tanh", "where",
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atanh", "cos", "cosh", "equal", "exp",
+    "expm1", "greater", "greater_equal", "less", "less_equal", "log", "log1p", "maximum", "minimum",
+    "mul", "neg", "not_equal", "pow", "relu", "sigmoid", "sign", "sin", "sinh", "softplus", "sqrt",
+    "square", "sub", "tan", "tanh", "where",
 )  # fmt: skip
 globals().update({name: PRIMITIVES[name] for name in _ELEMENTWISE})
 

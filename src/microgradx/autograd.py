@@ -20,10 +20,10 @@ def grad(
     outputs: Any,
     inputs: Any,
     grad_outputs: Any = None,
-    retain_graph: bool | None = None,  # noqa: ARG001, FBT001 - PyTorch's signature; graphs stay while held
-    create_graph: bool = False,  # noqa: FBT001, FBT002
-    allow_unused: bool = False,  # noqa: FBT001, FBT002
-    materialize_grads: bool = False,  # noqa: FBT001, FBT002
+    retain_graph: bool | None = None,  # noqa: ARG001 - PyTorch's signature; graphs stay while held
+    create_graph: bool = False,
+    allow_unused: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of `outputs` with respect to `inputs`; nobody's ``grad`` is touched.
 
@@ -122,7 +122,7 @@ def _cotangents(given: Any, count: int) -> list[Any]:
     return listed
 
 
-def backward(tensors: Any, grad_tensors: Any = None, create_graph: bool = False) -> None:  # noqa: FBT001, FBT002
+def backward(tensors: Any, grad_tensors: Any = None, create_graph: bool = False) -> None:
     """``backward`` of several results; gradients add up.
 
     Parameters

@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 __all__ = ["checkpoint", "custom_vjp", "primitive", "register_hook", "stop_gradient"]
 
 
-# ---- rows of one's own --------------------------------------------------------------------------------
+# ---- rows of one's own ---------------------------------------------------------------------------
 def primitive(
-    array: Callable[..., Any] | None = None, *, vjps: Sequence[Callable[..., Any] | None] = (), name: str | None = None,
-    scalar: Callable[..., Any] | None = None, tex: str | None = None, text: str | None = None, **row: Any,
-) -> Any:  # fmt: skip
+    array: Callable[..., Any] | None = None,
+    *,
+    vjps: Sequence[Callable[..., Any] | None] = (),
+    name: str | None = None,
+    scalar: Callable[..., Any] | None = None,
+    tex: str | None = None,
+    text: str | None = None,
+    **row: Any,
+) -> Any:
     """Add an operation to the table, from its kernel and its vjp rules.
 
     Parameters
@@ -141,7 +147,7 @@ class _Callable(ModuleType):
 sys.modules["microgradx.primitive"].__class__ = _Callable
 
 
-# ---- rules that are Python functions ------------------------------------------------------------------
+# ---- rules that are Python functions -------------------------------------------------------------
 class Rule(Primitive):
     """An operation outside the table, whose backward pass is any Python function."""
 
@@ -251,7 +257,7 @@ class custom_vjp:  # noqa: N801 - used as a decorator
         self._backward: Any = None
         functools.update_wrapper(self, f)
         self._op = Rule(
-            getattr(f, "__name__", None) or getattr(f, "name", "custom"),
+            str(getattr(f, "__name__", None) or getattr(f, "name", "custom")),
             self._kernel,
             self._pull_arrays,
             self._pull_nodes,
@@ -271,6 +277,7 @@ class custom_vjp:  # noqa: N801 - used as a decorator
         self._forward, self._backward = forward, backward
 
     def __call__(self, *args: Any) -> Tensor:
+        """Apply the function; its backward pass is the one that `defvjp` was given."""
         if self._forward is None:
             raise UnsupportedError(
                 self._op.name, "has no backward pass yet", "Call defvjp(forward, backward) first"
@@ -400,7 +407,7 @@ CHECKPOINT = Rule(
 )
 
 
-# ---- blocked and watched ------------------------------------------------------------------------------
+# ---- blocked and watched -------------------------------------------------------------------------
 def stop_gradient(x: Any) -> Any:
     """The same numbers, through which no gradient flows.
 

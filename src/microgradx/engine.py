@@ -121,7 +121,8 @@ def _touches(view: Any, source: Any, index: Any) -> bool:
         # With an ellipsis the answer is a view also where one element is named.
         parts = parts if Ellipsis in parts else (*parts, Ellipsis)
         try:
-            return bool(np.shares_memory(view._data, whole[parts], max_work=10_000))
+            work: Any = 10_000  # any number will do; NumPy's types know of 0 and -1 only
+            return bool(np.shares_memory(view._data, whole[parts], max_work=work))
         except np.exceptions.TooHardError:
             return True
     written = np.zeros(whole.shape, bool)

@@ -1,4 +1,4 @@
-"""Linear algebra under ``numpy.linalg``'s names, for stacks of matrices, differentiable to any order.
+"""Linear algebra under ``numpy.linalg``'s names, for stacks of matrices, to any order.
 
 Symmetric problems (`eigh`, `cholesky`) use the symmetric part of their input. Eigenvectors and
 singular vectors have a sign (or a rotation, where values are equal) that nothing determines, so
@@ -84,10 +84,10 @@ def _matrix(x: TensorLike, where_from: str, *, square_only: bool = True) -> Tens
             f"shape {x.shape} is no stack of {what}",
             "The last two axes are rows and columns",
         )
-    return x if x.dtype.kind == "f" else x.astype(float)
+    return x if x.dtype.kind == "f" else x.astype(float)  # type: ignore[no-any-return]
 
 
-# ---- inverses and determinants ------------------------------------------------------------------------
+# ---- inverses and determinants -------------------------------------------------------------------
 def inv(x: TensorLike) -> Tensor:
     """Inverse of square matrices.
 
@@ -221,7 +221,7 @@ def matrix_power(x: TensorLike, n: int) -> Tensor:
         return constant(np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape).copy())
     half = matrix_power(x, n // 2) if n > 1 else None
     if half is None:
-        return x
+        return x  # type: ignore[no-any-return]
     return matmul(matmul(half, half), x) if n % 2 else matmul(half, half)
 
 
@@ -234,12 +234,12 @@ def multi_dot(arrays: Any) -> Tensor:
         terms[0] = terms[0][1:]
     if tensors[-1].ndim == 1:
         terms[-1] = terms[-1][:1]
-    ends = [t for t in (terms[0][0], terms[-1][-1])]
+    ends = [terms[0][0], terms[-1][-1]]
     result = "".join(c for c in ends if sum(c in term for term in terms) == 1)
     return einsum(f"{','.join(terms)}->{result}", *tensors)
 
 
-# ---- factorisations -----------------------------------------------------------------------------------
+# ---- factorisations ------------------------------------------------------------------------------
 def cholesky(x: TensorLike, *, upper: bool = False) -> Tensor:
     """The lower triangle L with ``L @ L.T = x``.
 
@@ -366,7 +366,7 @@ def qr(x: TensorLike, mode: str = "reduced") -> Any:
     return r if mode == "r" else QRResult(q, r)
 
 
-# ---- norms --------------------------------------------------------------------------------------------
+# ---- norms ---------------------------------------------------------------------------------------
 def vector_norm(x: TensorLike, ord: Any = 2, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Norm of vectors: 2, 1, inf, -inf, 0 or any power; its gradient at 0 is 0.
 
@@ -443,7 +443,7 @@ def matrix_norm(x: TensorLike, ord: Any = "fro", keepdims: bool = False) -> Tens
     summed, left = both if abs(ord) == 1 else both[::-1]
     totals = add_up(magnitude(x), summed, keepdims=True)
     z = (largest if ord > 0 else smallest)(totals, axis=left, keepdims=True)
-    return z if keepdims else squeeze(z, both)  # type: ignore[no-any-return]
+    return z if keepdims else squeeze(z, both)
 
 
 def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -495,8 +495,8 @@ def cond(x: TensorLike, p: Any = None) -> Tensor:
     """Condition number: the largest singular value over the smallest, or ``norm * norm of inv``."""
     if p in {None, 2}:
         s = svdvals(x)
-        return s[..., 0] / s[..., -1]  # type: ignore[no-any-return]
-    return matrix_norm(x, p) * matrix_norm(inv(x), p)  # type: ignore[no-any-return]
+        return s[..., 0] / s[..., -1]
+    return matrix_norm(x, p) * matrix_norm(inv(x), p)
 
 
 def matrix_rank(x: TensorLike) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-# ---- axes -------------------------------------------------------------------------------------------
+# ---- axes ----------------------------------------------------------------------------------------
 def ravel(x: TensorLike, order: str = "C") -> Tensor:
     """All elements in one row.
 
@@ -100,11 +101,11 @@ def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> Tensor:
     x = as_tensor(x, "moveaxis")
     for places in (source, destination):
         axes_of(places, x.ndim, "moveaxis")
-    old = [a % x.ndim for a in (source if isinstance(source, (tuple, list)) else [source])]  # type: ignore[operator]
+    old = [a % x.ndim for a in (source if isinstance(source, (tuple, list)) else [source])]
     new = [
         a % x.ndim
         for a in (destination if isinstance(destination, (tuple, list)) else [destination])
-    ]  # type: ignore[operator]
+    ]
     if len(old) != len(new):
         raise ShapeError(
             "moveaxis", f"{len(old)} axes to {len(new)} places", "Name as many of both"
@@ -126,7 +127,7 @@ def rollaxis(x: TensorLike, axis: int, start: int = 0) -> Tensor:
 def _atleast(x: TensorLike, ndim: int) -> Tensor:
     x = as_tensor(x, f"atleast_{ndim}d")
     if x.ndim >= ndim:
-        return x
+        return x  # type: ignore[no-any-return]
     if ndim == 1:
         return reshape(x, 1)
     if ndim == 2:
@@ -196,7 +197,7 @@ def meshgrid(
     return tuple(grid) if sparse else broadcast_arrays(*grid)
 
 
-# ---- order ------------------------------------------------------------------------------------------
+# ---- order ---------------------------------------------------------------------------------------
 def flip(x: TensorLike, axis: Axis = None) -> Tensor:
     """Elements in reverse order along the given axes.
 
@@ -283,10 +284,10 @@ def roll(x: TensorLike, shift: Any, axis: Axis = None) -> Tensor:
     for place, by in zip(places, shifts, strict=True):
         (i,) = axes_of(place, x.ndim, "roll") or (0,)
         x = apply(scans.roll, (x,), {"shift": int(by), "axis": i})
-    return x
+    return x  # type: ignore[no-any-return]
 
 
-# ---- repetition -------------------------------------------------------------------------------------
+# ---- repetition ----------------------------------------------------------------------------------
 def tile(x: TensorLike, reps: Any) -> Tensor:
     """The whole array, repeated along each axis.
 
@@ -346,7 +347,7 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> Tensor:
         wide = broadcast_to(expand_dims(x, i + 1), (*x.shape[: i + 1], times, *x.shape[i + 1 :]))
         return reshape(wide, *x.shape[:i], n * times, *x.shape[i + 1 :])
     counts = np.broadcast_to(np.asarray(repeats), (x.shape[i],))
-    return x[(*[slice(None)] * i, np.repeat(np.arange(x.shape[i]), counts))]
+    return x[(*[slice(None)] * i, np.repeat(np.arange(x.shape[i]), counts))]  # type: ignore[no-any-return]
 
 
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tensor:
@@ -398,10 +399,10 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         if a or b:
             source = np.pad(np.arange(x.shape[i]), (a, b), mode)  # type: ignore[call-overload]
             x = x[(*[slice(None)] * i, source)]
-    return x
+    return x  # type: ignore[no-any-return]
 
 
-# ---- parts ------------------------------------------------------------------------------------------
+# ---- parts ---------------------------------------------------------------------------------------
 def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     """Parts along an axis; equal ones may differ by one.
 
@@ -431,7 +432,7 @@ def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[
     else:
         ends = [0, *[int(end) for end in indices_or_sections], n]
     lead = (slice(None),) * i
-    return [x[(*lead, slice(a, b))] for a, b in zip(ends, ends[1:], strict=False)]
+    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(ends)]
 
 
 def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:

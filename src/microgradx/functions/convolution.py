@@ -20,7 +20,7 @@ __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 IMAGES, SIGNALS = 4, 3  # axes, batch included
 
 
-# ---- arguments ----------------------------------------------------------------------------------
+# ---- arguments -----------------------------------------------------------------------------------
 def pair(n: Any, where: str, what: str, low: int = 1) -> tuple[int, int]:
     """An int or two of them, as a pair."""
     both = (n, n) if hasattr(n, "__index__") else tuple(n)
@@ -105,7 +105,7 @@ def slides(size: tuple[int, int], x: Tensor, kernel: tuple[int, int], where: str
         )
 
 
-# ---- convolution --------------------------------------------------------------------------------
+# ---- convolution ---------------------------------------------------------------------------------
 def conv2d(
     x: TensorLike,
     weight: TensorLike,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.errors import ShapeError
-from microgradx.functions.arguments import TensorLike, as_tensor
+from microgradx.functions.arguments import as_tensor
 from microgradx.functions.reductions import sum as add_up
 from microgradx.functions.shapes import broadcast_to, transpose
 from microgradx.ops import einsum as sums
@@ -76,7 +76,7 @@ def einsum(subscripts: Any, *operands: Any) -> Tensor:
     return z if order == sorted(order) else transpose(z, order)
 
 
-def _from_lists(first: Any, rest: tuple[Any, ...]) -> tuple[str, list[Any]]:
+def _from_lists(first: Any, rest: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     """NumPy's form without letters, with them."""
     every = [first, *rest]
     result = every.pop() if len(every) % 2 else None
@@ -85,7 +85,7 @@ def _from_lists(first: Any, rest: tuple[Any, ...]) -> tuple[str, list[Any]]:
         return "".join("..." if n is Ellipsis else LETTERS[n] for n in numbers)
 
     text = ",".join(spelt(numbers) for numbers in every[1::2])
-    return (text if result is None else f"{text}->{spelt(result)}"), every[::2]
+    return (text if result is None else f"{text}->{spelt(result)}"), tuple(every[::2])
 
 
 @functools.lru_cache(maxsize=1024)

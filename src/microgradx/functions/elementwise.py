@@ -1,4 +1,4 @@
-"""Elementwise functions: primitives under NumPy's names, and those that need a line of their own."""
+"""Elementwise functions: primitives under NumPy's names, and those that need a line more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from microgradx.errors import UnsupportedError
 from microgradx.functions.arguments import TensorLike, as_tensor, constant
-from microgradx.ops import elementary, elementwise, rounding, special
+from microgradx.ops import elementary, elementwise, rounding
 from microgradx.ops.elementary import (
     cbrt,
     deg2rad,
@@ -38,13 +38,60 @@ from microgradx.ops.special import erf, erfc
 from microgradx.tensor import Tensor, apply
 
 __all__ = [
-    "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "around",
-    "cbrt", "ceil", "clip", "copysign", "deg2rad", "degrees", "divide", "erf", "erfc", "exp2",
-    "fabs", "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "hypot",
-    "isclose", "isfinite", "isinf", "isnan", "leaky_relu", "log10", "log2", "log_sigmoid",
-    "logaddexp", "logaddexp2", "mod", "multiply", "nan_to_num", "negative", "positive", "power",
-    "rad2deg", "radians", "reciprocal", "remainder", "rint", "round", "sinc", "subtract",
-    "true_divide", "trunc",
+    "absolute",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "around",
+    "cbrt",
+    "ceil",
+    "clip",
+    "copysign",
+    "deg2rad",
+    "degrees",
+    "divide",
+    "erf",
+    "erfc",
+    "exp2",
+    "fabs",
+    "fix",
+    "float_power",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "hypot",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "leaky_relu",
+    "log2",
+    "log10",
+    "log_sigmoid",
+    "logaddexp",
+    "logaddexp2",
+    "mod",
+    "multiply",
+    "nan_to_num",
+    "negative",
+    "positive",
+    "power",
+    "rad2deg",
+    "radians",
+    "reciprocal",
+    "remainder",
+    "rint",
+    "round",
+    "sinc",
+    "subtract",
+    "true_divide",
+    "trunc",
 ]  # fmt: skip
 
 # NumPy's names of what the table calls by shorter ones.
@@ -222,7 +269,7 @@ def nan_to_num(
     """
     x = as_tensor(x, "nan_to_num")
     if x.dtype.kind != "f":
-        return x
+        return x  # type: ignore[no-any-return]
     largest = np.finfo(x.dtype)
     top = largest.max if posinf is None else posinf
     bottom = largest.min if neginf is None else neginf

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from microgradx.errors import AxisError, IndexingError, ShapeError, UnsupportedError
+from microgradx.errors import AxisError, IndexingError, ShapeError
 from microgradx.functions.arguments import TensorLike, as_tensor, axes_of, constant
 from microgradx.functions.arranging import broadcast_arrays, moveaxis, ravel
 from microgradx.functions.joining import stack
@@ -39,7 +39,7 @@ def _place(axis: int, ndim: int, where: str) -> int:
     return (axes_of(axis, ndim, where) or (0,))[0]
 
 
-# ---- by number ----------------------------------------------------------------------------------------
+# ---- by number -----------------------------------------------------------------------------------
 def take(x: TensorLike, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
     """Elements by their number along an axis.
 
@@ -70,7 +70,7 @@ def take(x: TensorLike, indices: Any, axis: int | None = None, mode: str = "rais
     if mode != "raise":
         n = x.shape[i]
         chosen = chosen % n if mode == "wrap" else np.clip(chosen, 0, n - 1)
-    return x[(*[slice(None)] * i, chosen)]
+    return x[(*[slice(None)] * i, chosen)]  # type: ignore[no-any-return]
 
 
 def take_along_axis(x: TensorLike, indices: Any, axis: int | None = -1) -> Tensor:
@@ -107,7 +107,7 @@ def take_along_axis(x: TensorLike, indices: Any, axis: int | None = -1) -> Tenso
     lengths = [n if k != i else chosen.shape[i] for k, n in enumerate(x.shape)]
     index: list[Any] = list(np.ogrid[tuple([slice(n) for n in lengths])])
     index[i] = chosen
-    return x[tuple(index)]
+    return x[tuple(index)]  # type: ignore[no-any-return]
 
 
 def choose(indices: Any, choices: Any, mode: str = "raise") -> Tensor:
@@ -139,7 +139,7 @@ def choose(indices: Any, choices: Any, mode: str = "raise") -> Tensor:
     return stack(wide)[(numbers, *np.ogrid[tuple([slice(n) for n in numbers.shape])])]
 
 
-# ---- diagonals and triangles ----------------------------------------------------------------------------
+# ---- diagonals and triangles ---------------------------------------------------------------------
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The diagonal of each matrix, along a new last axis.
 
@@ -165,7 +165,7 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
     steps = np.arange(n)
-    return x[(..., steps + max(-offset, 0), steps + max(offset, 0))]
+    return x[(..., steps + max(-offset, 0), steps + max(offset, 0))]  # type: ignore[no-any-return]
 
 
 def diag(x: TensorLike, k: int = 0) -> Tensor:
@@ -207,7 +207,7 @@ def diagflat(x: TensorLike, k: int = 0) -> Tensor:
     n = x.size + abs(k)
     steps = np.arange(x.size)
     zeros = constant(np.zeros((n, n), x.dtype))
-    return zeros.at[(steps + max(-k, 0), steps + max(k, 0))].add(x)
+    return zeros.at[(steps + max(-k, 0), steps + max(k, 0))].add(x)  # type: ignore[no-any-return]
 
 
 def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -232,7 +232,7 @@ def _matrix(x: TensorLike, where: str) -> Tensor:
     return x if x.ndim > 1 else expand_dims(x, 0).broadcast_to((x.size, x.size))
 
 
-# ---- by order -------------------------------------------------------------------------------------------
+# ---- by order ------------------------------------------------------------------------------------
 def argsort(
     x: TensorLike, axis: int | None = -1, *, descending: bool = False, stable: bool = True
 ) -> Tensor:
@@ -351,7 +351,7 @@ def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> Tensor:
     )
 
 
-# ---- by condition -----------------------------------------------------------------------------------------
+# ---- by condition --------------------------------------------------------------------------------
 def select(condlist: Any, choicelist: Any, default: TensorLike = 0) -> Tensor:
     """Elements from the first choice whose condition holds.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["avg_pool1d", "avg_pool2d", "fold", "max_pool1d", "max_pool2d", "unfold"]
 
 
-# ---- pooling ------------------------------------------------------------------------------------
+# ---- pooling -------------------------------------------------------------------------------------
 def _pool_sides(
     x: Tensor,
     kernel: tuple[int, int],
@@ -269,7 +269,7 @@ def avg_pool1d(
     return squeeze(z, (0, 2) if single else 2)
 
 
-# ---- windows ------------------------------------------------------------------------------------
+# ---- windows -------------------------------------------------------------------------------------
 def unfold(
     x: TensorLike, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:

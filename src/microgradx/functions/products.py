@@ -181,13 +181,13 @@ def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
 def inner(x: TensorLike, y: TensorLike) -> Tensor:
     """Sum of products over the last axes."""
     x, y = as_tensor(x, "inner"), as_tensor(y, "inner")
-    return tensordot(x, y, ((-1,), (-1,))) if x.ndim and y.ndim else x * y  # type: ignore[no-any-return]
+    return tensordot(x, y, ((-1,), (-1,))) if x.ndim and y.ndim else x * y
 
 
 def outer(x: TensorLike, y: TensorLike) -> Tensor:
     """All products of two flattened arrays: shape ``(x.size, y.size)``."""
     x, y = as_tensor(x, "outer"), as_tensor(y, "outer")
-    return reshape(x, x.size, 1) * reshape(y, 1, y.size)  # type: ignore[no-any-return]
+    return reshape(x, x.size, 1) * reshape(y, 1, y.size)
 
 
 def vdot(x: TensorLike, y: TensorLike) -> Tensor:

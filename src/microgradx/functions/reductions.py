@@ -234,10 +234,13 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     x = as_tensor(x, "prod")
     axes = axes_of(axis, x.ndim, "prod")
-    if current() is None or current().tape is None:  # type: ignore[union-attr] - the first clause
+    mode = current()
+    if mode is None or mode.tape is None:
         z = np.multiply.reduce(x._data, axes)
         if np.isfinite(z).all() and np.all(z):  # no element is 0, and nothing overflows
-            return apply(moments.prod, (x,), {"axis": all_or(axes, x.ndim), "keepdims": bool(keepdims)})
+            return apply(
+                moments.prod, (x,), {"axis": all_or(axes, x.ndim), "keepdims": bool(keepdims)}
+            )
     axes = tuple(range(x.ndim)) if axes is None else axes
     kept = tuple([i for i in range(x.ndim) if i not in axes])
     shape = tuple(

@@ -85,7 +85,7 @@ def cumprod(x: TensorLike, axis: int | None = None) -> Tensor:
         head, tail = x[(*lead, slice(None, step))], x[(*lead, slice(step, None))]
         x = concatenate([head, tail * x[(*lead, slice(None, -step))]], i)
         step *= 2
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 cumulative_prod, cumulative_sum = cumprod, cumsum
@@ -148,7 +148,7 @@ def diff(
     lead = (slice(None),) * i
     for _ in range(n):
         x = x[(*lead, slice(1, None))] - x[(*lead, slice(None, -1))]
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def ediff1d(x: TensorLike) -> Tensor:

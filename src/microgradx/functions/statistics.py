@@ -13,9 +13,8 @@ from microgradx.functions.joining import concatenate
 from microgradx.functions.picking import sort
 from microgradx.functions.products import matmul
 from microgradx.functions.reductions import max as largest
-from microgradx.functions.reductions import mean
+from microgradx.functions.reductions import mean, prod
 from microgradx.functions.reductions import min as smallest
-from microgradx.functions.reductions import prod
 from microgradx.functions.reductions import sum as add_up
 from microgradx.functions.shapes import broadcast_to, expand_dims, reshape, transpose
 from microgradx.ops.elementwise import root, square, where
@@ -87,7 +86,7 @@ def average(
     return (z, total) if returned else z
 
 
-# ---- order statistics -----------------------------------------------------------------------------------
+# ---- order statistics ----------------------------------------------------------------------------
 def quantile(
     x: TensorLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False
 ) -> Tensor:
@@ -205,7 +204,7 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return quantile(x, 0.5, axis, "linear", keepdims)
 
 
-# ---- skipping nan -----------------------------------------------------------------------------------------
+# ---- skipping nan --------------------------------------------------------------------------------
 def _skipped(x: TensorLike, where_from: str, number: float) -> tuple[Tensor, Any]:
     """`x` with a number in the place of nan, and where there was none."""
     x = as_tensor(x, where_from)
@@ -261,7 +260,7 @@ def nanstd(x: TensorLike, axis: Axis = None, ddof: int = 0, keepdims: bool = Fal
     return root(nanvar(x, axis, ddof, keepdims))  # type: ignore[no-any-return]
 
 
-# ---- covariance -------------------------------------------------------------------------------------------
+# ---- covariance ----------------------------------------------------------------------------------
 def cov(
     x: TensorLike,
     y: TensorLike | None = None,
@@ -294,7 +293,7 @@ def cov(
     n = data.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
     centred = data - mean(data, 1, keepdims=True)
     z = matmul(centred, transpose(centred)) / n
-    return reshape(z, ()) if z.size == 1 else z  # type: ignore[no-any-return]
+    return reshape(z, ()) if z.size == 1 else z
 
 
 def _variables(x: TensorLike, rowvar: bool) -> Tensor:
@@ -308,7 +307,7 @@ def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True) ->
     """Correlation matrix of variables; arguments as in `cov`."""
     c = cov(x, y, rowvar)
     if c.ndim == 0:
-        return c / c  # type: ignore[no-any-return]
+        return c / c
     steps = np.arange(len(c))
     spread = root(c[steps, steps])
-    return c / reshape(spread, -1, 1) / reshape(spread, 1, -1)  # type: ignore[no-any-return]
+    return c / reshape(spread, -1, 1) / reshape(spread, 1, -1)

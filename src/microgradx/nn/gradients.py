@@ -35,7 +35,7 @@ def _traced() -> bool:
 
 def _clip_traced(tensors: list[Tensor], max_norm: float, norm_type: float) -> Any:
     """`clip_grad_norm_` in node arithmetic, so that a replay measures and scales anew."""
-    if norm_type != 2:  # noqa: PLR2004
+    if norm_type != 2:
         problem = f"norm_type {norm_type} cannot be captured"
         raise CaptureError("clip_grad_norm_", problem, "Use the usual length, norm_type=2")
     reached = [(t, t.grad) for t in tensors]

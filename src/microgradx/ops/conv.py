@@ -49,7 +49,7 @@ def _borrow(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return buffer[:size].view(dtype).reshape(shape)
 
 
-# ---- planes and windows ---------------------------------------------------------------------------
+# ---- planes and windows --------------------------------------------------------------------------
 def _order(n: int) -> tuple[int, int, int, int]:
     """Where the axes of images go: channels first, the batch last or second."""
     return (1, 2, 3, 0) if n >= BATCH else (1, 0, 2, 3)
@@ -154,7 +154,7 @@ def _given(z: Array, out: Array) -> Array:
     return out
 
 
-# ---- convolution ----------------------------------------------------------------------------------
+# ---- convolution ---------------------------------------------------------------------------------
 def _conv2d(x: Array, w: Array, out: Array = None, *, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
     """Correlate images with kernels, as all of machine learning means by convolution."""
     n, (filters, depth, *kernel) = len(x), w.shape
@@ -215,7 +215,7 @@ conv2d_weight: Primitive = Primitive("conv2d_weight", None, _conv2d_weight,
     tex=r"{:2} \star_w {:2}", text="conv2d_weight({}, {})", **_windowed)
 
 
-# ---- windows as columns ---------------------------------------------------------------------------
+# ---- windows as columns --------------------------------------------------------------------------
 def _unfold(x: Array, out: Array = None, *, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
     """Windows as (batch, channels * kernel, positions)."""
     n = len(x)
@@ -245,7 +245,7 @@ fold: Primitive = Primitive("fold", None, _fold,
     tex=r"\operatorname{{fold}}\left({}\right)", text="fold({})", **_linear)
 
 
-# ---- pooling --------------------------------------------------------------------------------------
+# ---- pooling -------------------------------------------------------------------------------------
 def _bordered(x: Array, padding: Padding, fill: float) -> Array:
     """Images with a border, in the memory order they had."""
     if not any(sum(side) for side in padding):

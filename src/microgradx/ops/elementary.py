@@ -35,7 +35,7 @@ def _odds(x: Array, y: Array, out: Array = None) -> Array:
     return np.divide(1, e + 1, out)
 
 
-# ---- other bases, other roots -------------------------------------------------------------------
+# ---- other bases, other roots --------------------------------------------------------------------
 exp2: Primitive = Primitive("exp2", ieee(math.exp2), np.exp2,
     lambda g, z, x: g * z * 0.6931471805599453,
     tex="2^{{{}}}", text="2**{:4}", binding=3, sample=(R,), guards=True)
@@ -52,7 +52,7 @@ reciprocal: Primitive = Primitive("reciprocal", lambda x: floats.div(1.0, x), np
     lambda g, z, x: -g * z * z,
     tex=r"\frac{{1}}{{{}}}", text="1 / {:3}", binding=2, sample=(R,), singular=lambda x: x, domain="x ≠ 0 (IEEE at 0)")
 
-# ---- angles ---------------------------------------------------------------------------------------
+# ---- angles --------------------------------------------------------------------------------------
 deg2rad: Primitive = Primitive("deg2rad", lambda x: x * (math.pi / 180), np.deg2rad,
     lambda g, z, x: deg2rad(g), sample=(R,), kind="linear", **_call("deg2rad"))
 rad2deg: Primitive = Primitive("rad2deg", lambda x: x * (180 / math.pi), np.rad2deg,
@@ -66,7 +66,7 @@ atan2: Primitive = Primitive("atan2", math.atan2, np.arctan2,
     lambda g, z, y, x: -g * polar(y, x),
     sample=(R, R), singular=lambda y, x: x * x + y * y if (x > 0).all() else y, kink="0 at (0, 0)", **_call2("atan2"))
 
-# ---- smooth maxima ----------------------------------------------------------------------------------
+# ---- smooth maxima -------------------------------------------------------------------------------
 logaddexp: Primitive = Primitive("logaddexp", floats.logaddexp, np.logaddexp,
     lambda g, z, x, y: g * odds(x, y),
     lambda g, z, x, y: g * odds(y, x),
@@ -81,7 +81,7 @@ logaddexp2: Primitive = Primitive("logaddexp2", floats.logaddexp2, np.logaddexp2
     tex=r"\log_2\left(2^{{{}}} + 2^{{{}}}\right)", text="logaddexp2({}, {})", sample=(R, R))
 
 
-# ---- sin(pi x) / (pi x) and all its derivatives -----------------------------------------------------
+# ---- sin(pi x) / (pi x) and all its derivatives --------------------------------------------------
 def _sinc(x: Array, out: Array = None, *, order: int) -> Array:
     """The derivative of sin(pi x) / (pi x) of the given order.
 

@@ -32,7 +32,7 @@ def _call(name: str) -> dict[str, Any]:
     return {"tex": tex + r"\left({}\right)", "text": name + "({})"}
 
 
-# ---- arithmetic -------------------------------------------------------------------------------
+# ---- arithmetic ----------------------------------------------------------------------------------
 add: Primitive = Primitive("add", operator.add, np.add,
     lambda g, z, x, y: g,
     lambda g, z, x, y: g,
@@ -80,7 +80,7 @@ square: Primitive = Primitive("square", lambda x: x * x, np.square,
     lambda g, z, x: g * (2 * x),
     tex="{:4}^2", text="{:4}**2", binding=3, sample=(R,))
 
-# ---- exponentials, logarithms, roots ------------------------------------------------------------
+# ---- exponentials, logarithms, roots -------------------------------------------------------------
 exp: Primitive = Primitive("exp", ieee(math.exp), np.exp,
     lambda g, z, x: g * z,
     tex="e^{{{}}}", text="exp({})", sample=(R,), guards=True)
@@ -101,7 +101,7 @@ root: Primitive = Primitive("root", ieee(math.sqrt), np.sqrt,
     tex=r"\sqrt{{{}}}", text="sqrt({})", sample=(POSITIVE,), singular=lambda x: x, domain="x ≥ 0",
     kink="root'(0) = 0: the square root inside norms and standard deviations")
 
-# ---- trigonometric and hyperbolic -----------------------------------------------------------------
+# ---- trigonometric and hyperbolic ----------------------------------------------------------------
 sin: Primitive = Primitive("sin", ieee(math.sin), np.sin, lambda g, z, x: g * cos(x), sample=(R,), **_call("sin"))
 cos: Primitive = Primitive("cos", ieee(math.cos), np.cos, lambda g, z, x: -g * sin(x), sample=(R,), **_call("cos"))
 tan: Primitive = Primitive("tan", ieee(math.tan), np.tan, lambda g, z, x: g * (1 + z * z), sample=(R,),
@@ -121,7 +121,7 @@ acosh: Primitive = Primitive("acosh", ieee(math.acosh), np.arccosh, lambda g, z,
 atanh: Primitive = Primitive("atanh", floats.atanh, np.arctanh, lambda g, z, x: g / ((1 - x) * (1 + x)), sample=(UNIT,),
     singular=lambda x: 1 - x * x, domain="|x| ≤ 1", **_call("atanh"))
 
-# ---- activations --------------------------------------------------------------------------------
+# ---- activations ---------------------------------------------------------------------------------
 sigmoid: Primitive = Primitive("sigmoid", floats.sigmoid, arrays.sigmoid, lambda g, z, x: g * z * (1 - z), sample=(R,),
     tex=r"\sigma\left({}\right)", text="sigmoid({})")
 softplus: Primitive = Primitive("softplus", floats.softplus, arrays.softplus, lambda g, z, x: g * sigmoid(x), sample=(R,), **_call("softplus"))
@@ -133,7 +133,7 @@ leaky_relu: Primitive = Primitive("leaky_relu", floats.leaky_relu, arrays.leaky_
     sample=(R, (0.01, 0.5)), singular=lambda x, slope: x, guards=False, kink="slope at 0",
     tex=r"\operatorname{{leaky\_relu}}\left({}, {}\right)", text="leaky_relu({}, {})")
 
-# ---- absolute value, extrema, choice --------------------------------------------------------------
+# ---- absolute value, extrema, choice -------------------------------------------------------------
 abs: Primitive = Primitive("abs", operator.abs, np.abs, lambda g, z, x: g * sign(x), sample=(R,),
     singular=lambda x: x, guards=False, kink="abs'(0) = 0", tex=r"\left|{}\right|", text="abs({})")
 maximum: Primitive = Primitive("maximum", floats.maximum, np.maximum,
@@ -158,7 +158,7 @@ where: Primitive = Primitive("where", lambda c, x, y: x if c else y, arrays.wher
     lambda g, z, c, x, y: where(c, 0, g),
     sample=((0.0, 1.0), R, R), tex=r"\left({1:1} \text{{ if }} {0} \text{{ else }} {2:1}\right)", text="({1:1} if {0:1} else {2:1})", binding=5)
 
-# ---- piecewise constant: no derivative ------------------------------------------------------------
+# ---- piecewise constant: no derivative -----------------------------------------------------------
 _constant = partial(Primitive, sample=(R, R), binding=5, kind="constant")
 greater: Primitive = _constant("greater", operator.gt, np.greater, tex=r"\left[{:1} > {:1}\right]", text="[{:1} > {:1}]")
 greater_equal: Primitive = _constant("greater_equal", operator.ge, np.greater_equal, tex=r"\left[{:1} \ge {:1}\right]", text="[{:1} >= {:1}]")
@@ -172,7 +172,7 @@ inside: Primitive = _constant("inside",
     lambda x, low, high: (low is None or x >= low) and (high is None or x <= high), arrays.inside,
     sample=(R, (-2.0, -2.0), (2.0, 2.0)), tex=r"\left[{1:1} \le {0:1} \le {2:1}\right]", text="[{1:1} <= {0:1} <= {2:1}]")
 
-# ---- any number of inputs -------------------------------------------------------------------------
+# ---- any number of inputs ------------------------------------------------------------------------
 def _total(*xs: Any) -> Any:
     """Add in the order given, so that the sum equals the loop a person would write."""
     z = xs[0]

@@ -114,7 +114,7 @@ def _pinv_rule(g: Any, z: Any, x: Any) -> Any:
 _one: dict[str, Any] = {"kind": "other", "sample": ((-6.0, 6.0),)}
 
 
-def _call(name: str) -> dict[str, str]:
+def _call(name: str) -> dict[str, Any]:
     return {"tex": rf"\operatorname{{{{{name}}}}}\left({{}}\right)", "text": name + "({})"}
 
 

@@ -64,7 +64,7 @@ stack: Primitive = Primitive("stack", None, _stack,
     tex=r"\operatorname{{stack}}\left({}\right)", text="stack({})", kind="linear", sample=((-6.0, 6.0),) * 3)
 
 
-# ---- assignment -----------------------------------------------------------------------------------
+# ---- assignment ----------------------------------------------------------------------------------
 def _set_at(x: Array, v: Array, out: Array = None, *, index: Any) -> Array:
     """A copy of `x` with `v` at `index`; of several numbers for one element the last stays."""
     z = np.array(x, np.result_type(x, v)) if out is None else out

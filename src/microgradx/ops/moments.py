@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microgradx.ops import floats
-from microgradx.ops.elementwise import ratio  # noqa: F401 - rules name it
+from microgradx.ops.elementwise import ratio
 from microgradx.ops.shaping import expand, sum
 from microgradx.primitive import Primitive
 

@@ -19,7 +19,7 @@ def _call2(name: str) -> dict[str, Any]:
     return {"tex": rf"\operatorname{{{{{name}}}}}\left({{}}, {{}}\right)", "text": name + "({}, {})"}
 
 
-# ---- piecewise constant -----------------------------------------------------------------------------
+# ---- piecewise constant --------------------------------------------------------------------------
 _constant = partial(Primitive, sample=(R,), kind="constant", kink="no derivative anywhere: a constant")
 floor: Primitive = _constant("floor", floats.whole(math.floor), np.floor, tex=r"\left\lfloor {} \right\rfloor", text="floor({})")
 ceil: Primitive = _constant("ceil", floats.whole(math.ceil), np.ceil, tex=r"\left\lceil {} \right\rceil", text="ceil({})")
@@ -30,7 +30,7 @@ floor_divide: Primitive = _constant("floor_divide", floats.floor_divide, np.floo
 trunc_divide: Primitive = _constant("trunc_divide", None, lambda x, y, out=None: np.trunc(np.divide(np.subtract(x, np.fmod(x, y)), y), out), sample=(R, R),
     tex=r"\operatorname{{trunc}} \frac{{{}}}{{{}}}", text="trunc({:2} / {:3})", binding=4)
 
-# ---- remainders -------------------------------------------------------------------------------------
+# ---- remainders ----------------------------------------------------------------------------------
 mod: Primitive = Primitive("mod", floats.mod, np.remainder,
     lambda g, z, x, y: g,
     lambda g, z, x, y: -g * floor_divide(x, y),
@@ -42,7 +42,7 @@ fmod: Primitive = Primitive("fmod", None, np.fmod,
     sample=(R, (0.5, 6.0)), guards=True, singular=lambda x, y: y * sin(3.141592653589793 * x / y),
     kink="at multiples of y the slopes of the outer branch", **_call2("fmod"))
 
-# ---- signs and extrema ------------------------------------------------------------------------------
+# ---- signs and extrema ---------------------------------------------------------------------------
 copysign: Primitive = Primitive("copysign", math.copysign, np.copysign,
     lambda g, z, x, y: g * sign(x) * sign(z),
     None,
