@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgradx.errors import CaptureError
 from microgradx.graph import tick
 from microgradx.tensor import Tensor
 from microgradx.value import Value
@@ -227,6 +228,12 @@ def _rebuild(x: Any, leaves: list[Any]) -> Callable[[Iterator[Any]], Any]:
     if isinstance(x, (Value, Tensor)):
         leaves.append(x)
         return next
+    if isinstance(x, np.ndarray) and (x.dtype == object or getattr(x, "traced", False)):
+        raise CaptureError(
+            "capture",
+            f"the step returns a NumPy array of shape {x.shape} made from this one run's numbers",
+            "Return Tensors or Values, in lists where there are several",
+        )
     if isinstance(x, dict):
         parts = {k: _rebuild(y, leaves) for k, y in x.items()}
         return lambda new: {k: part(new) for k, part in parts.items()}

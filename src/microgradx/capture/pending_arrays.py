@@ -16,27 +16,28 @@ class PendingArray:
     look gets an array of its own. Training loops that never look pay nothing.
     """
 
-    __slots__ = ("home",)
+    __slots__ = ("home", "rate")
 
-    def __init__(self, home: Any) -> None:
-        self.home = home
+    def __init__(self, home: Any, rate: Any = None) -> None:
+        self.home, self.rate = home, rate
 
     def settle(self) -> Any:
         """The gradient as an array of the caller's own."""
-        return self.home.copy()
+        return self.home.copy() if self.rate is None else self.home / self.rate
 
     def __getattr__(self, name: str) -> Any:
         # Rooms that look at ``_grad`` itself (drawings, optimisers) find an array there.
-        return getattr(self.home, name)
+        return getattr(self.settle(), name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self.home.astype(dtype) if dtype is not None else self.home.copy()
+        found = self.settle()
+        return found if dtype is None else found.astype(dtype)
 
     def __add__(self, other: Any) -> Any:
-        return self.home + other
+        return self.settle() + other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self.home.copy()
+        return self.settle()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return np.array, (self.home.copy(),)
+        return np.array, (self.settle(),)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TensorReplay"]
 
+
 class TensorReplay:
     """Lends inputs to a Tensor program, runs it, and hands out what it returns.
 
@@ -96,6 +97,10 @@ class TensorReplay:
             for (key, attribute), row in resolved.state.items()
             if attribute == "data" and id(row) in written
         ]
+        self._optimised = [
+            _Optimised(update, counts, self.program, memory)
+            for update, counts in zip(resolved.updates, planned.counters, strict=True)
+        ]
         self._grads: list[tuple[Any, Any]] = []
         for node, grad in resolved.grads:
             if grad is None:
@@ -104,11 +109,7 @@ class TensorReplay:
             home = (
                 array(memory.view(grad)) if grad.base.kind != "constant" else np.array(_value(grad))
             )
-            self._grads.append((node, PendingArray(home)))
-        self._optimised = [
-            _Optimised(update, counts, self.program, memory)
-            for update, counts in zip(resolved.updates, planned.counters, strict=True)
-        ]
+            self._grads.append((node, PendingArray(home, self._rate(node))))
         self._outputs = [
             (memory.view(x), x) if isinstance(x, Row) else (None, x) for x in resolved.outputs
         ]
@@ -129,6 +130,14 @@ class TensorReplay:
         self._guards = [(a, engine.fingerprint(a)) for a in resolved.guards]
         self._streams = planned.streams
         self.origins = planned.origins
+
+    def _rate(self, node: Any) -> Any:
+        """What a gradient was multiplied by, where the learning rate was folded into it."""
+        for optimised in self._optimised:
+            update = optimised.update
+            if update.factor is not None and any(p is node for p in update.params):
+                return optimised.numbers[:1]
+        return None
 
     def fits(self) -> bool:
         """Whether the step, run now, would still build this program."""
@@ -244,7 +253,10 @@ class _Optimised:
         """Whether the options still choose the same calls."""
         update = self.update
         self.now = update.optimizer.options(update.group)
-        return self.now == self.given or _shape_of(update.group) == self.shape
+        return self.now == self.given or (
+            _shape_of(update.group) == self.shape
+            and (update.factor is None or bool(update.group["lr"]))
+        )
 
     def before(self) -> None:
         """Bring options and moments up to date."""
@@ -253,7 +265,10 @@ class _Optimised:
             self.given = self.now
             self.options[...] = self.now
             if not self.homes:
-                self.numbers[...] = update.optimizer.numbers(0, *self.now)
+                found = update.optimizer.numbers(0, *self.now)
+                if update.factor is not None:
+                    found = (*found, found[0] * update.factor)
+                self.numbers[...] = found
         if not self.homes:
             return
         states = update.optimizer.state

@@ -8,6 +8,7 @@ import numpy as np
 
 from microgradx.capture import gemm
 from microgradx.capture.program import Instruction, Program, Table, View, contiguous
+from microgradx.capture.tensor_fold import fold_rate
 from microgradx.capture.tensor_memory import Memory, covered, live
 from microgradx.capture.tensor_rows import OUT, Row, part
 from microgradx.errors import CaptureError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Planned", "plan"]
 
+UNIT = object()
+"""A rate that has been multiplied in already."""
 CHUNK = 1 << 16
 """Numbers that one pass of an update takes at a time, where there are many."""
 MANY = 200_000
@@ -72,14 +75,20 @@ def plan(
     titles : dict, optional
         ``id(parameter) -> what the user calls it``.
     tune : bool
-        Whether to time ways of cutting matrix products.
+        Whether to time ways of cutting matrix products, and to fold the learning rate.
 
     Returns
     -------
     Planned
         The program and its layout.
     """
-    return _Planner(resolved, name, titles or {}).run(tune=tune)
+    folded = tune and fold_rate(resolved)
+    planned = _Planner(resolved, name, titles or {}).run(tune=tune)
+    if folded:
+        planned.program.notes.append(
+            "the learning rate is multiplied in where the backward pass begins: last bits differ"
+        )
+    return planned
 
 
 class _Planner:
@@ -200,6 +209,7 @@ class _Planner:
 
     def _update(self, row: Row) -> None:
         update: Update = row.value
+        folded = update.factor is not None
         memory, k = self.memory, len(self.counters)
         options = update.optimizer.options(update.group)
         size = update.whole.shadow.size
@@ -217,9 +227,11 @@ class _Planner:
                 "kernels.numbers_of_step", (Table(table), count, given, numbers), numbers, row,
                 note="count the steps; what the update multiplies with in this one",
             )  # fmt: skip
-        scalars = tuple(
+        scalars: tuple[Any, ...] = tuple(
             [View(numbers.buffer, numbers.offset + i, (), ()) for i in range(numbers.size)]
         )
+        if folded:
+            scalars = (UNIT, *scalars[1:-1])
         whole = [memory.view(x) for x in (update.whole, update.gradient, *update.moments)]
         for start in range(0, size, chunk):
             n = min(chunk, size - start)
@@ -314,6 +326,9 @@ class _Writer:
             )
 
         def call(*args: Any, out: Any = None) -> View:
+            if name == "multiply" and args[1] is UNIT:
+                factor: View = args[0]
+                return factor
             views = (*args, out) if out is not None else args
             if len(views) != function.nin + 1:
                 raise CaptureError(

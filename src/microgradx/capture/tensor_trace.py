@@ -91,6 +91,9 @@ class Update:
     moments: list[Row]
     numbers: Row
     after: Row | None = None
+    factor: float | None = (
+        None  # what the backward pass multiplies the rate with; see `tensor_fold`
+    )
 
 
 @dataclass
@@ -225,7 +228,12 @@ class _Resolver:
         row = self.rows.draw(generator, method, like.shape, {})
         if like.dtype != row.dtype:
             row = self.rows.call(
-                "copyto", OUT, row, shape=like.shape, dtype=like.dtype, keywords={"casting": "unsafe"}
+                "copyto",
+                OUT,
+                row,
+                shape=like.shape,
+                dtype=like.dtype,
+                keywords={"casting": "unsafe"},
             )
         return row
 
@@ -360,7 +368,12 @@ class _Resolver:
             row = self.rows.constant(np.broadcast_to(np.asarray(row, data.dtype), data.shape))
         if row.dtype != data.dtype:
             row = self.rows.call(
-                "copyto", OUT, row, shape=row.shape, dtype=data.dtype, keywords={"casting": "unsafe"}
+                "copyto",
+                OUT,
+                row,
+                shape=row.shape,
+                dtype=data.dtype,
+                keywords={"casting": "unsafe"},
             )
         return row
 

@@ -188,6 +188,10 @@ class Optimizer:
         """The options that `numbers` takes, in its order."""
         return (group["lr"],)
 
+    def plain(self, group: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Whether the update is ``x <- x - numbers[0] g`` and nothing else."""
+        return False
+
     @staticmethod
     def numbers(t: int, *options: float) -> tuple[float, ...]:
         """What `_update` multiplies with in step `t` (counted from 1); needs ``math`` alone."""

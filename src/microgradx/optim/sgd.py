@@ -90,6 +90,10 @@ class SGD(Optimizer):
         """Learning rate, momentum, dampening and weight decay."""
         return group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
 
+    def plain(self, group: dict[str, Any]) -> bool:
+        """Without momentum and decay it is."""
+        return not group["momentum"] and not group["weight_decay"]
+
     @staticmethod
     def numbers(t: int, *options: float) -> tuple[float, ...]:
         """The first velocity is the whole gradient, as in PyTorch."""
