@@ -810,3 +810,9 @@ def test_the_networks_of_the_micrograd_package_are_captured():
     for _ in range(5):
         expected = train(eager, [[Value(a) for a in x] for x in xs], ys)
         assert close(expected.data, step(xs, ys).data)
+
+
+def test_tuples_that_cannot_be_compared_are_left_alone():
+    box = ([0.5], {"rate": 2.0})
+    step = mg.capture(lambda x: x * box[0][0] * box[1]["rate"])
+    assert step(3.0) == 3.0

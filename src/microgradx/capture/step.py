@@ -190,7 +190,7 @@ def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
     cells = function.__closure__ or ()
     for cell in cells:
         try:
-            if isinstance(cell.cell_contents, PLAIN):
+            if _is_plain(cell.cell_contents):
                 readers.append(functools.partial(_plain_cell, cell))
             elif _is_module(cell.cell_contents):
                 readers.append(functools.partial(getattr, cell.cell_contents, "training"))
@@ -203,7 +203,7 @@ def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
         readers += [
             functools.partial(scope.get, name)
             for name in inner.co_names
-            if name in scope and isinstance(scope[name], PLAIN)
+            if name in scope and _is_plain(scope[name])
         ]
         readers += [
             functools.partial(getattr, scope[name], "training")
@@ -230,6 +230,11 @@ def _titles(step: Callable[..., Any]) -> dict[int, str]:
         elif _is_module(x) and hasattr(x, "named_parameters"):
             found.update({id(p): f"{name}_{own}" for own, p in x.named_parameters()})
     return found
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether `x` is a number, a text or the like, also inside tuples."""
+    return isinstance(x, PLAIN) and (not isinstance(x, tuple) or all(_is_plain(y) for y in x))
 
 
 def _is_module(x: Any) -> bool:

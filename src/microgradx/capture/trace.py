@@ -250,7 +250,8 @@ class Trace:
             "capture",
             f"the step asked for the {_ASKED.get(what, what)} of {name} ({what} at {user_line()}), "
             "which another call may answer otherwise",
-            "Use mg.where(mg.greater(a, b), x, y), mg.maximum or mg.minimum, or move it out of the step",
+            "Use mg.where(mg.greater(a, b), x, y), mg.maximum or mg.minimum, "
+            "or move it out of the step",
             line=user_line(),
         )
 
