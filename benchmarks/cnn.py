@@ -14,16 +14,27 @@ import os
 import statistics
 import time
 
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+os.environ.update(
+    OPENBLAS_NUM_THREADS="1",
+    OMP_NUM_THREADS="1",
+    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+)
 
-import numpy as np  # noqa: E402
+import numpy as np
 
 RATE = 0.05
 
 
 def initial():
     rng = np.random.default_rng(0)
-    shapes = {"w1": (8, 1, 5, 5), "b1": (8,), "w2": (16, 8, 5, 5), "b2": (16,), "w3": (10, 400), "b3": (10,)}
+    shapes = {
+        "w1": (8, 1, 5, 5),
+        "b1": (8,),
+        "w2": (16, 8, 5, 5),
+        "b2": (16,),
+        "w3": (10, 400),
+        "b3": (10,),
+    }
     fan = {"w1": 25, "w2": 200, "w3": 400}
     return {
         k: (rng.standard_normal(s) * np.sqrt(2 / fan[k])).astype("f4") if k in fan else np.zeros(s, "f4")
@@ -33,7 +44,9 @@ def initial():
 
 def batches(n, size):
     rng = np.random.default_rng(1)
-    return [(rng.random((size, 1, 28, 28)).astype("f4"), rng.integers(0, 10, size)) for _ in range(n)]
+    return [
+        (rng.random((size, 1, 28, 28)).astype("f4"), rng.integers(0, 10, size)) for _ in range(n)
+    ]
 
 
 def microgradx_step(captured):
@@ -119,7 +132,9 @@ CONTENDERS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--batch", type=int, default=64)
     asked = parser.parse_args()
@@ -145,7 +160,9 @@ def main():
     print(f"{'':22} {'median ms':>10} {'min ms':>8} {'beside ' + first:>22}")
     for name, taken in times.items():
         ratios = [a / b for a, b in zip(taken, times[first], strict=True)]
-        print(f"{name:22} {statistics.median(taken) * 1e3:10.2f} {min(taken) * 1e3:8.2f} {statistics.median(ratios):22.2f}")
+        print(
+            f"{name:22} {statistics.median(taken) * 1e3:10.2f} {min(taken) * 1e3:8.2f} {statistics.median(ratios):22.2f}"
+        )
 
 
 if __name__ == "__main__":

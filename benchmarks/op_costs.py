@@ -13,7 +13,7 @@ import time
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
 OPS = {
     "x + x * 2": lambda f, x: x + x * 2,
@@ -134,7 +134,9 @@ def timed(call, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 10_000])
     parser.add_argument("--rounds", type=int, default=15)
     asked = parser.parse_args()

@@ -144,7 +144,7 @@ def test_source_of_layers_needs_numpy_alone(name: str) -> None:
     assert "import microgradx" not in text
     assert "from microgradx" not in text
     scope: dict[str, Any] = {}
-    exec(compile(text, "<source>", "exec"), scope)  # noqa: S102 - the text under test
+    exec(compile(text, "<source>", "exec"), scope)
     step = scope["build"](replay.program.initial_state())
     for _ in range(3):
         batch = draw(rng)
@@ -183,7 +183,7 @@ def test_models_are_copied_and_pickled_after_replays() -> None:
     _, model, draw = pair("layer norm")
     replay = mg.capture(training(model))
     replay(*draw(np.random.default_rng(1)))
-    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert_equal(model, twin)
         for p, q in zip(model.parameters(), twin.parameters(), strict=True):
             assert p.grad is not None

@@ -1,6 +1,5 @@
 """Every function under NumPy's name, against NumPy's own on the same numbers, to second order."""
 
-# ruff: noqa: E501 - a case is one line of a table
 import numpy as np
 import pytest
 
