@@ -36,10 +36,10 @@ def initial():
         "b3": (10,),
     }
     fan = {"w1": 25, "w2": 200, "w3": 400}
-    return {
-        k: (rng.standard_normal(s) * np.sqrt(2 / fan[k])).astype("f4") if k in fan else np.zeros(s, "f4")
-        for k, s in shapes.items()
-    }  # fmt: skip
+    weights = {k: np.zeros(shape, "f4") for k, shape in shapes.items()}
+    for k, n in fan.items():
+        weights[k] = (rng.standard_normal(shapes[k]) * np.sqrt(2 / n)).astype("f4")
+    return weights
 
 
 def batches(n, size):
@@ -160,9 +160,8 @@ def main():
     print(f"{'':22} {'median ms':>10} {'min ms':>8} {'beside ' + first:>22}")
     for name, taken in times.items():
         ratios = [a / b for a, b in zip(taken, times[first], strict=True)]
-        print(
-            f"{name:22} {statistics.median(taken) * 1e3:10.2f} {min(taken) * 1e3:8.2f} {statistics.median(ratios):22.2f}"
-        )
+        middle, least = statistics.median(taken) * 1e3, min(taken) * 1e3
+        print(f"{name:22} {middle:10.2f} {least:8.2f} {statistics.median(ratios):22.2f}")
 
 
 if __name__ == "__main__":

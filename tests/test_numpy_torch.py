@@ -5,7 +5,6 @@ give all to one), 0 in ``relu``-like kinks (PyTorch halves ``maximum(x, 0)``), e
 ``remainder``. They are listed in docs/numerics.md and tested there.
 """
 
-# ruff: noqa: E501 - a case is one line of a table
 import numpy as np
 import pytest
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx import engine, modes, symbol, tensor, value
+from microgradx import engine, modes, tensor, value
 from microgradx.engine import HOOKED, TRACKED
 from microgradx.errors import GraphError, PrimitiveError, ShapeError, UnsupportedError
 from microgradx.functions.arguments import as_tensor, constant
@@ -112,6 +112,8 @@ def primitive(
             f"a rule calls {', '.join(sorted(unknown))}, which is no primitive",
             "Use bare names from microgradx.PRIMITIVES",
         )
+    from microgradx import symbol  # noqa: PLC0415 - LaTeX is not needed to import the package
+
     value.connect(op)
     tensor.connect(op)
     symbol.connect(op)

@@ -108,7 +108,7 @@ RECIPES.update(
 )  # fmt: skip
 
 
-# ---- elementwise with parameters ------------------------------------------------------------------
+# ---- elementwise with parameters ----------------------------------------------------------------
 def _sinc(source: Source, op: Primitive) -> OpCall:
     x = draw_array(source, draw_shape(source), -6.0, 6.0)
     return OpCall(op, (x,), {"order": source.choice([0, 1, 2])})
@@ -117,7 +117,7 @@ def _sinc(source: Source, op: Primitive) -> OpCall:
 RECIPES.update(sinc=_sinc)
 
 
-# ---- along one axis -------------------------------------------------------------------------------
+# ---- along one axis -----------------------------------------------------------------------------
 def _triangle(source: Source, op: Primitive) -> OpCall:
     shape = draw_shape(source, 2)
     return OpCall(op, tuple(_sampled(source, op, [shape])), {"k": source.integer(-2, 2)})
@@ -126,18 +126,15 @@ def _triangle(source: Source, op: Primitive) -> OpCall:
 RECIPES.update(flip=RECIPES["cumsum"], tril=_triangle, triu=_triangle)
 
 
-# ---- products -------------------------------------------------------------------------------------
+# ---- products -----------------------------------------------------------------------------------
+SUMS = (
+    ("ij", "jk", "ik"), ("i", "j", "ij"), ("bij", "bjk", "bki"), ("ijk", "jk", "i"),
+    ("ij", "ij", ""), ("ij", "ji", "j"), ("ij", "ij", "ij"),
+)  # fmt: skip
+
+
 def _einsum(source: Source, op: Primitive) -> OpCall:
-    left, right, result = source.choice(
-        [
-            ("ij", "jk", "ik"),
-            ("i", "j", "ij"),
-            ("bij", "bjk", "bki"),
-            ("ijk", "jk", "i"),
-            ("ij", "ij", ""),
-            ("ij", "ji", "j"),
-        ]
-    )
+    left, right, result = source.choice(SUMS)
     sizes = {c: source.integer(1, 3) for c in "ijkb"}
     shapes = [tuple([sizes[c] for c in letters]) for letters in (left, right)]
     params = {"left": left, "right": right, "result": result}
@@ -147,7 +144,7 @@ def _einsum(source: Source, op: Primitive) -> OpCall:
 RECIPES.update(einsum=_einsum)
 
 
-# ---- assignment -----------------------------------------------------------------------------------
+# ---- assignment ---------------------------------------------------------------------------------
 def _set_at(source: Source, op: Primitive) -> OpCall:
     shape = draw_shape(source)
     index = draw_index(source, shape)
@@ -162,7 +159,7 @@ def _set_at(source: Source, op: Primitive) -> OpCall:
 RECIPES.update(set_at=_set_at, last_wins=_set_at)
 
 
-# ---- linear algebra -------------------------------------------------------------------------------
+# ---- linear algebra -----------------------------------------------------------------------------
 def _matrix(source: Source, op: Primitive) -> OpCall:
     """Well conditioned, with eigenvalues and singular values far apart."""
     lead = draw_shape(source, 0, 1)
@@ -185,7 +182,7 @@ RECIPES.update(dict.fromkeys(
 ))  # fmt: skip
 
 
-# ---- moments --------------------------------------------------------------------------------------
+# ---- moments ------------------------------------------------------------------------------------
 def _moment(source: Source, op: Primitive) -> OpCall:
     call = RECIPES["sum"](source, op)
     (x,), axis = call.inputs, call.params["axis"]
