@@ -816,3 +816,12 @@ def test_tuples_that_cannot_be_compared_are_left_alone():
     box = ([0.5], {"rate": 2.0})
     step = mg.capture(lambda x: x * box[0][0] * box[1]["rate"])
     assert step(3.0) == 3.0
+
+
+def test_arrays_arrive_as_values_where_the_step_loops_over_them():
+    xs, ys = blobs(20)
+    eager, captured = Net([2, 8, 1]), Net([2, 8, 1])
+    step = mg.capture(lambda x, y: descend(captured, x, y, 0.1))
+    for _ in range(3):
+        expected = descend(eager, xs, ys, 0.1)
+        assert close(expected.data, step(np.array(xs), np.array(ys)).data)
