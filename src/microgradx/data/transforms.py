@@ -204,7 +204,7 @@ def one_hot(labels: ArrayLike, classes: int | None = None) -> NDArray[np.float64
 
     Returns
     -------
-    ndarray, shape (*labels.shape, classes)
+    ndarray, shape ``(*labels.shape, classes)``
         Zeros and ones.
 
     Raises

@@ -99,7 +99,7 @@ class Conv2d(_Conv):
 
     Attributes
     ----------
-    weight : Tensor, shape (out_channels, in_channels // groups, *kernel_size)
+    weight : Tensor, shape ``(out_channels, in_channels // groups, *kernel_size)``
         Drawn from U(-k, k) with ``k = 1 / sqrt(in_channels / groups * prod(kernel_size))``.
     bias : Tensor, shape (out_channels,), or None
         Drawn from the same.
@@ -222,7 +222,7 @@ class ConvTranspose2d(_Conv):
 
     Attributes
     ----------
-    weight : Tensor, shape (in_channels, out_channels // groups, *kernel_size)
+    weight : Tensor, shape ``(in_channels, out_channels // groups, *kernel_size)``
         Drawn as in `Conv2d`.
     bias : Tensor, shape (out_channels,), or None
         Drawn from the same.

@@ -116,7 +116,7 @@ def layer_norm(
 
     Parameters
     ----------
-    x : Tensor or array_like, shape (..., *normalized_shape)
+    x : Tensor or array_like, shape ``(..., *normalized_shape)``
         The input.
     normalized_shape : int or tuple of int
         The sizes of the last axes.
@@ -154,7 +154,7 @@ def rms_norm(
 
     Parameters
     ----------
-    x : Tensor or array_like, shape (..., *normalized_shape)
+    x : Tensor or array_like, shape ``(..., *normalized_shape)``
         The input.
     normalized_shape : int or tuple of int
         The sizes of the last axes.

@@ -84,7 +84,7 @@ def embedding(x: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
 
     Returns
     -------
-    Tensor, shape (*x.shape, d)
+    Tensor, shape ``(*x.shape, d)``
         The rows; a row's gradient is the sum over all its uses.
 
     Raises
@@ -119,7 +119,7 @@ def one_hot(x: Any, num_classes: int = -1) -> Tensor:
 
     Returns
     -------
-    Tensor of int64, shape (*x.shape, num_classes)
+    Tensor of int64, shape ``(*x.shape, num_classes)``
         A constant.
 
     Raises
