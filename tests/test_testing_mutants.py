@@ -9,6 +9,7 @@ from microgradx.testing.calls import Dice, draw_call
 from microgradx.testing.checking import gradcheck
 from microgradx.testing.generation import draw_graph, draw_program
 from microgradx.testing.mutants import EQUIVALENT, rule_mutants
+from microgradx.testing.slips import slips
 from microgradx.testing.walks import WALKS
 
 DIFFERENTIABLE = sorted(name for name, op in PRIMITIVES.items() if op.differentiable)
@@ -68,6 +69,20 @@ def test_every_bug_of_the_walk_is_found_within_200_programs(mutant, seed):
 
     with mutant.plant():
         assert any(fails(example(number), number) for number in range(200))
+
+
+def test_slips_rewrite_the_formula_itself():
+    names = [name for name, _ in slips(PRIMITIVES["tanh"].vjps[0])]
+    assert "g * (1 - z * z) -> g" in names
+    assert "1 - z * z -> 1 + z * z" in names
+    assert "1 -> 2" in names
+    assert "z -> x" in names
+    changed = dict(slips(PRIMITIVES["tanh"].vjps[0]))["z * z -> z"]
+    assert changed(2.0, 0.5, 0.0) == 2.0 * (1 - 0.5)
+
+
+def test_a_rule_without_a_source_has_no_slips():
+    assert list(slips(eval("lambda g, z, x: g * z"))) == []
 
 
 def test_mutants_leave_no_trace():

@@ -7,7 +7,7 @@ cannot find these is no check. A bug is planted for a ``with`` block and gone af
         gradcheck(f, x)          # raises
 
 `CLASSICS` are the famous ones; `rule_mutants` makes hundreds mechanically from a primitive's
-rules.
+rules, and `slips` from their formulas.
 """
 
 # ruff: noqa: ARG001, ARG005 - rules take (g, z, *inputs), whether they use them or not
@@ -22,6 +22,7 @@ import numpy as np
 from microgradx.errors import UnsupportedError
 from microgradx.ops.shaping import unbroadcast_array
 from microgradx.primitive import PRIMITIVES
+from microgradx.testing.slips import slips
 from microgradx.testing.walks import WALKS, Mutant, replaced
 
 if TYPE_CHECKING:
@@ -270,6 +271,9 @@ def rule_mutants(op: Primitive) -> list[Mutant]:
             if label.startswith("copies") and (op.each is not None or not broadcasts):
                 continue
             add(label, group, i, damage(rule, i))
+        if op.each is None:
+            for label, slip in slips(op.vjps[i]):
+                add(label, "slips", i, slip)
         if op.each is None and len(op.vjps) == 2 and all(op.vjps):
             add("inputs swapped", "formula", i, _swapped_inputs(rule))
             add("the other input's rule", "formula", i, _rule_of(op, 1 - i))
@@ -319,6 +323,12 @@ EQUIVALENT: dict[str, str] = {
     **{f"{op}: input 0, wrong below 0": _OUTSIDE for op in _POSITIVE},
     **{f"{op}: input 0, wrong beyond 4": _OUTSIDE for op in ("asin", "acos", "atanh")},
     "relu: input 0, wrong below 0": "the slope is 0 there",
+    **{f"clip: input 0, {bound} -> z": "z is inside iff x is" for bound in ("low", "high")},
+    **{
+        f"{op}: input {i}, {x} -> z": "z differs from the loser and from nan alike"
+        for op in ("fmax", "fmin")
+        for i, x in enumerate("yx")
+    },
     **{
         f"{op}: input {i}, copies {how}": "this input is never broadcast"
         for op, i in (("clip", 0), ("linear", 0), ("linear", 1))

@@ -177,9 +177,10 @@ def _matrix(source: Source, op: Primitive) -> OpCall:
     return OpCall(op, (x,))
 
 
-RECIPES.update(dict.fromkeys(
-    ("inv", "solve", "det", "cofactor", "logabsdet", "signdet", "cholesky", "eigh", "svd", "qr", "pinv"), _matrix
-))  # fmt: skip
+_FACTORS = (
+    "inv", "solve", "det", "cofactor", "logabsdet", "signdet", "cholesky", "eigh", "svd", "qr", "pinv",
+)  # fmt: skip
+RECIPES.update(dict.fromkeys(_FACTORS, _matrix))
 
 
 # ---- moments ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.errors import MicrogradxError
+from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
 from microgradx.testing.programs import Constant, Program
 from microgradx.value import Value
@@ -63,13 +64,16 @@ def _captured(program: Program) -> Outcome:
         z.backward(np.ones(z.shape))
         return (z, *[x.grad for x in xs])
 
-    found = capture(step)(*[Tensor(x, requires_grad=True) for x in program.inputs])  # type: ignore[operator]
+    found = capture(step)(*[Tensor(x, requires_grad=True) for x in program.inputs])
     z, *gradients = [np.asarray(getattr(x, "data", x)) for x in found]
     return z, gradients
 
 
 def _scalar(program: Program) -> bool:
-    return all(np.ndim(x) == 0 for x in program.inputs)
+    """Whether every step has a kernel on numbers, and numbers are all it is given."""
+    constants = [a.data for s in program.steps for a in s.args if isinstance(a, Constant)]
+    steps = all(PRIMITIVES[s.op].scalar is not None and not s.params for s in program.steps)
+    return steps and all(np.ndim(x) == 0 for x in (*program.inputs, *constants))
 
 
 RATIONAL = frozenset({"add", "mul", "sub", "neg", "square", "div", "maximum", "minimum", "relu"})

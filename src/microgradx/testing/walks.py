@@ -33,7 +33,7 @@ class Mutant:
     name : str
         What it is.
     group : str
-        formula, precision, special, broadcast, kink, memory or graph.
+        formula, slips, precision, special, broadcast, kink, memory or graph.
     op : str
         The primitive concerned; empty for bugs of the walk.
     plant : callable
