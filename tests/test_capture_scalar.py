@@ -825,3 +825,39 @@ def test_arrays_arrive_as_values_where_the_step_loops_over_them():
     for _ in range(3):
         expected = descend(eager, xs, ys, 0.1)
         assert close(expected.data, step(np.array(xs), np.array(ys)).data)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_programs_over_many_samples(seed):
+    program = Program(seed, 6 * seed + 3)
+    eager, captured = program.parameters(), program.parameters()
+
+    def over_samples(parameters, xs):
+        loss = sum(program(parameters, [Value(a) for a in x]).tanh() for x in xs)
+        for p in parameters:
+            p.grad = 0.0
+        loss.backward()
+        return loss
+
+    step = mg.capture(lambda xs: over_samples(captured, xs), products=seed % 2 == 0)
+    draw = random.Random(seed)
+    for _ in range(2):
+        xs = [[draw.uniform(-1, 1) for _ in range(3)] for _ in range(40)]
+        assert close(over_samples(eager, xs).data, step(xs).data)
+        assert all(close(a.grad, b.grad, 1e-10) for a, b in zip(eager, captured, strict=True))
+    assert step.program.instructions  # wide enough for NumPy calls
+
+
+def test_wide_layers_without_matrix_products_sum_edges_through_views():
+    xs, ys = blobs(64)
+    eager, captured = Net([2, 16, 16, 1]), Net([2, 16, 16, 1])
+    step = mg.capture(lambda x, y: descend(captured, x, y, 0.1), products=False)
+    for _ in range(2):
+        assert close(descend(eager, xs, ys, 0.1).data, step(xs, ys).data)
+    assert all(
+        close(a.grad, b.grad)
+        for a, b in zip(eager.parameters(), captured.parameters(), strict=True)
+    )
+    functions = [i.function for i in step.program.instructions]
+    assert "matmul" not in functions
+    assert functions.count(".take") <= 4
