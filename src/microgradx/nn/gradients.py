@@ -9,7 +9,7 @@ import numpy as np
 
 from microgradx import functions as F  # noqa: N812 - as everybody calls it
 from microgradx import modes
-from microgradx.errors import ArgumentError, CaptureError, NonFiniteError
+from microgradx.errors import ArgumentError, NonFiniteError
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
 
@@ -33,15 +33,21 @@ def _traced() -> bool:
     return mode is not None and mode.tape is not None
 
 
+def _norm_traced(gradients: list[Any], p: float) -> Any:
+    """The norm as a node, so that a replay measures it anew."""
+    if p == 2:
+        return PRIMITIVES["sqrt"](_total(F.sum(PRIMITIVES["square"](g)) for g in gradients))
+    sizes = [PRIMITIVES["abs"](g) for g in gradients]
+    if math.isinf(p):
+        return F.max(F.stack([F.max(size) for size in sizes]))
+    return _total(F.sum(size**p) for size in sizes) ** (1 / p)
+
+
 def _clip_traced(tensors: list[Tensor], max_norm: float, norm_type: float) -> Any:
-    """`clip_grad_norm_` in node arithmetic, so that a replay measures and scales anew."""
-    if norm_type != 2:
-        problem = f"norm_type {norm_type} cannot be captured"
-        raise CaptureError("clip_grad_norm_", problem, "Use the usual length, norm_type=2")
+    """`clip_grad_norm_` in node arithmetic."""
     reached = [(t, t.grad) for t in tensors]
     reached = [(t, g) for t, g in reached if g is not None]
-    squares = [F.sum(PRIMITIVES["square"](F.astype(g, np.float64))) for _, g in reached]
-    norm = PRIMITIVES["sqrt"](F.sum(F.stack(squares)))
+    norm = _norm_traced([F.astype(g, np.float64) for _, g in reached], norm_type)
     scale = PRIMITIVES["minimum"](max_norm / (norm + 1e-6), 1.0)
     for t, g in reached:
         t.grad = g * F.astype(scale, g.dtype)
@@ -61,7 +67,7 @@ def grad_norm(parameters: Iterable[Tensor] | Tensor, norm_type: float = 2.0) -> 
     Returns
     -------
     float
-        The norm, computed in double precision.
+        The norm, computed in double precision; a Tensor inside a captured step.
 
     Examples
     --------
@@ -70,6 +76,11 @@ def grad_norm(parameters: Iterable[Tensor] | Tensor, norm_type: float = 2.0) -> 
     >>> grad_norm(w), grad_norm(w, 1)
     (5.0, 7.0)
     """
+    if _traced():
+        held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        read = [t.grad for t in held]
+        found = _norm_traced([F.astype(g, np.float64) for g in read if g is not None], norm_type)
+        return found  # type: ignore[no-any-return]
     norms = [
         float(np.linalg.norm(g.ravel().astype(np.float64), norm_type))
         for g in _gradients(parameters)
