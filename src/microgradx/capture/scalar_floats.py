@@ -7,7 +7,6 @@ straight-line function of floats, backward pass and update included.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import keyword
 import math
@@ -18,8 +17,9 @@ import numpy as np
 from microgradx.capture.columns import COTANGENT, OPERATION, Columns
 from microgradx.capture.instructing import rule_text
 from microgradx.capture.program import Buffer, Program, View, contiguous
+from microgradx.capture.scalar_text import Text, is_variable, kernel_text, number, rule_as_text
 from microgradx.ops import floats
-from microgradx.primitive import FLOAT, PRIMITIVES, over
+from microgradx.primitive import FLOAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,123 +37,6 @@ LONGEST = 100_000
 def worth_floats(operations: int, groups: int) -> bool:
     """Whether a step of so many operations in so many groups is better off as plain Python."""
     return operations < NARROW * groups and operations <= LONGEST
-
-
-# ---- a fifth arithmetic: rules as text -----------------------------------------------------------
-class Text:
-    """An expression, with operators that write longer ones."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def __neg__(self) -> Text:
-        return Text(f"(-{self})")
-
-    def __add__(self, y: Any) -> Text:
-        return Text(f"({self} + {_number(y)})")
-
-    def __radd__(self, x: Any) -> Text:
-        return Text(f"({_number(x)} + {self})")
-
-    def __sub__(self, y: Any) -> Text:
-        return Text(f"({self} - {_number(y)})")
-
-    def __rsub__(self, x: Any) -> Text:
-        return Text(f"({_number(x)} - {self})")
-
-    def __mul__(self, y: Any) -> Text:
-        if self.text == "1.0":  # the seed of most backward passes
-            return y if isinstance(y, Text) else Text(_number(y))
-        return Text(f"({self} * {_number(y)})")
-
-    def __rmul__(self, x: Any) -> Text:
-        return Text(f"({_number(x)} * {self})")
-
-    def __truediv__(self, y: Any) -> Text:
-        return Text(f"div({self}, {_number(y)})")
-
-    def __rtruediv__(self, x: Any) -> Text:
-        return Text(f"div({_number(x)}, {self})")
-
-    def __pow__(self, y: Any) -> Text:
-        return _power(self, y)
-
-    def __rpow__(self, x: Any) -> Text:
-        return _power(x, self)
-
-
-def _number(x: Any) -> str:
-    if isinstance(x, Text):
-        return x.text
-    if x is None:
-        return "None"
-    text = repr(float(x))
-    return f"({text})" if text[0] == "-" else {"inf": "INF", "nan": "NAN"}.get(text, text)
-
-
-def _call(name: str) -> Callable[..., Text]:
-    return lambda *xs: Text(f"{name}({', '.join(_number(x) for x in xs)})")
-
-
-def _infix(sign: str) -> Callable[..., Text]:
-    return lambda x, y: Text(f"({_number(x)} {sign} {_number(y)})")
-
-
-def _power(x: Any, y: Any) -> Text:
-    if not isinstance(y, Text):
-        if y == 2:
-            return x * x  # type: ignore[no-any-return]
-        if y == 1:
-            return x  # type: ignore[no-any-return]
-        if y == -1:
-            return 1.0 / x  # type: ignore[no-any-return]
-    return Text(f"power({_number(x)}, {_number(y)})")
-
-
-def _power_slope(x: Any, y: Any) -> Any:
-    if isinstance(y, Text):
-        return Text(f"power_slope({_number(x)}, {y})")
-    return 0.0 * x if y == 0 else y * _power(x, y - 1)
-
-
-TEXTS: dict[str, Callable[..., Any]] = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "div": _call("div"),
-    "neg": lambda x: -x,
-    "positive": lambda x: x,
-    "pow": _power,
-    "power_slope": _power_slope,
-    "square": lambda x: x * x,
-    "relu": lambda x: Text(f"({x} if {x} > 0.0 else 0.0 * {x})") if _short(x) else _call("relu")(x),
-    "where": lambda c, x, y: Text(f"({_number(x)} if {_number(c)} else {_number(y)})"),
-    "greater": _infix(">"),
-    "greater_equal": _infix(">="),
-    "less": _infix("<"),
-    "less_equal": _infix("<="),
-    "equal": _infix("=="),
-    "not_equal": _infix("!="),
-}
-
-
-def _short(x: Any) -> bool:
-    return isinstance(x, Text) and x.text.isidentifier()
-
-
-def _write(name: str) -> Callable[..., Any]:
-    return TEXTS.get(name) or _call(name)
-
-
-@functools.cache
-def _rule(rule: Callable[..., Any]) -> Callable[..., Any]:
-    names = {name: _write(name) for name in rule.__code__.co_names if name in PRIMITIVES}
-    return over({**names, "__builtins__": __builtins__}, rule)
 
 
 # ---- writing a step ------------------------------------------------------------------------------
@@ -199,7 +82,7 @@ class _Writer:
         found = self.name.get(node)
         if found is None:
             value = self.c.value[node]
-            found = self.name[node] = Text(_number(value)) if node >= 0 else None
+            found = self.name[node] = Text(number(value)) if node >= 0 else None
         return found
 
     def inputs(self, i: int) -> list[Any]:
@@ -212,7 +95,7 @@ class _Writer:
 
     def assign(self, target: str, expression: Any, note: str) -> Text:
         """Write one line."""
-        text = _number(expression)
+        text = number(expression)
         if text.startswith("(") and _closes_last(text):
             text = text[1:-1]
         self.lines.append(Line(target, text, self.phase, note))
@@ -223,7 +106,7 @@ class _Writer:
         for k in range(0, len(terms), WIDEST):
             few = terms[k : k + WIDEST]
             before = [target] if k else []
-            text = " + ".join([*before, *[_number(term) for term, _ in few]])
+            text = " + ".join([*before, *[number(term) for term, _ in few]])
             note = ", ".join(dict.fromkeys([note for _, note in few if note]))
             self.assign(target, Text(text), note)
         return Text(target)
@@ -240,7 +123,7 @@ class _Writer:
                 terms = [inputs[0], *[w * x for w, x in pairs]]
             self.name[i] = self.assign_sum(target, [(term, op.name) for term in terms])
             return
-        self.name[i] = self.assign(target, _write(op.name)(*inputs), op.name)
+        self.name[i] = self.assign(target, kernel_text(op.name)(*inputs), op.name)
 
     def leaf(self, i: int) -> None:
         """A cotangent that is read: write its event's backward pass first."""
@@ -264,7 +147,7 @@ class _Writer:
             if not shares:
                 continue
             g = shares[0][0]
-            if len(shares) > 1 or not (_short(g) or g.text == "1.0"):
+            if len(shares) > 1 or not (is_variable(g) or g.text == "1.0"):
                 label = f"d_{self.label(i, f'z{i}')}" + (f"_{k + 1}" if k else "")
                 g = self.assign_sum(label, shares)
             found[i] = g
@@ -280,16 +163,16 @@ class _Writer:
         inputs = self.inputs(i)
         z = self.name[i]
         if op.each is not None:
-            shares = _rule(op.each)(g, z, *inputs)
+            shares = rule_as_text(op.each)(g, z, *inputs)
         else:
             shares = [
-                _rule(rule)(g, z, *inputs) if rule is not None and p in active else None
+                rule_as_text(rule)(g, z, *inputs) if rule is not None and p in active else None
                 for p, rule in zip(parents, op.vjps, strict=False)
             ]
         for k, (p, share) in enumerate(zip(parents, shares, strict=False)):
             if share is None or p not in active:
                 continue
-            kept = Text(f"({share} if {g} else 0.0)") if op.guards and _short(g) else share
+            kept = Text(f"({share} if {g} else 0.0)") if op.guards and is_variable(g) else share
             note = f"{op.name}: {rule_text(op, k)}" if op.each is None else op.name
             terms.setdefault(p, []).append((kept, note))
 
@@ -370,8 +253,8 @@ def plan_floats(c: Columns, name: str) -> FloatProgram:
     return FloatProgram(
         name, [], [Buffer("v", size, "float64", "state, inputs and outputs")], inputs,
         {"state": view} if state else {}, outputs, initial={"v": start},
-        lines=writer.lines, results=[_number(r) for r in results],
-        variables=[_number(writer.name[node]) for node in places], kept=state,
+        lines=writer.lines, results=[number(r) for r in results],
+        variables=[number(writer.name[node]) for node in places], kept=state,
     )  # fmt: skip
 
 
