@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from microgradx import Tensor, Value, draw
+from microgradx import Tensor, Value, concatenate, draw, where
 from microgradx.errors import DrawingError, UnsupportedError
 from microgradx.graph import topological_order
 from microgradx.micrograd import draw_dot, trace
@@ -337,3 +339,39 @@ def test_course_code_with_its_own_backward_is_drawn():
     assert graph.nodes[1].expression == "squared(a)"
     assert graph.nodes[0].grad.number == 4.0
     assert len(graph.links) == 1
+
+
+EDGES = {
+    "a leaf": lambda: Value(1.0),
+    "a fraction": lambda: Value(Fraction(1, 3)) * Value(Fraction(1, 2)),
+    "infinity": lambda: Value(math.inf) * 0,
+    "an empty array": lambda: Tensor(np.zeros((0, 3))).sum(),
+    "no axes": lambda: Tensor(2.0) * Tensor(3.0),
+    "integers": lambda: Tensor([1, 2, 3]),
+    "booleans": lambda: where(Tensor([1.0, -1.0]) > 0, Tensor([1.0, 2.0]), 0.0).sum(),
+    "nan": lambda: Tensor(np.array([math.nan, 1.0], np.float32)).sum(),
+    "many operands": lambda: concatenate([Tensor([1.0])] * 30).sum(),
+    "an index": lambda: Tensor(np.ones((4, 5)))[1:3, [0, 2]].sum(),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("style", [*ALL, "modules"])
+def test_edges_of_the_engine_are_drawn_in_every_style(name, style):
+    root = EDGES[name]()
+    for _ in range(2):
+        drawing = draw(root, style=style, contributions=True, engine="built-in")
+        assert drawing.svg
+        assert drawing.text
+        assert drawing.dot
+        json.loads(drawing.json)
+        if not root.requires_grad or root.op is None:
+            break
+        root.backward()
+
+
+def test_an_exact_gradient_is_drawn():
+    x = Value(Fraction(1, 3), name="x")
+    out = x * x
+    out.backward()
+    assert draw(out).graph.nodes[0].grad.number == pytest.approx(2 / 3)

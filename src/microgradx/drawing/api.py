@@ -22,6 +22,8 @@ from microgradx.drawing.theme import find_theme
 from microgradx.drawing.watching import names_from_lines
 from microgradx.errors import DrawingError, UnsupportedError
 from microgradx.graph import Node, ancestors
+from microgradx.tensor import Tensor
+from microgradx.value import Value
 
 if TYPE_CHECKING:
     from microgradx.drawing.scene import Scene
@@ -242,7 +244,7 @@ def trace(root: Any) -> tuple[set[Any], set[tuple[Any, Any]]]:
 
 def _roots(given: Sequence[Any]) -> list[Any]:
     for thing in given:
-        if not isinstance(thing, Node):
+        if not isinstance(thing, (Value, Tensor)):
             raise UnsupportedError(
                 "draw",
                 f"expected a Value or a Tensor, not {type(thing).__name__}",

@@ -46,6 +46,8 @@ class Look:
             return self.number(facts.number)
         if facts.broken:
             return f"{facts.broken:,} nan or inf"
+        if 0 in facts.shape:
+            return "empty"
         if facts.zeros == 1:
             return "all zeros"
         if facts.zeros > 0.2:
@@ -58,6 +60,8 @@ class Look:
             return self.number(facts.number)
         if facts.broken:
             return f"{facts.broken:,} nan or inf"
+        if facts.norm == 0:
+            return "empty" if 0 in facts.shape else "all zeros"
         largest = max(abs(facts.low), abs(facts.high))
         return f"‖g‖ {number_text(facts.norm, '.3g')} max {number_text(largest, '.2g')}"
 

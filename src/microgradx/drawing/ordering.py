@@ -9,7 +9,7 @@ __all__ = ["ITEMS_FOR_FULL_EFFORT", "Item", "ordered"]
 
 ITEMS_FOR_FULL_EFFORT = 4_000
 _ITEMS_FOR_EXCHANGE = 1_500
-_PATIENCE = 6
+_PATIENCE = 4
 
 
 @dataclass(slots=True)
@@ -133,6 +133,9 @@ def _exchange_in(items: list[Item], layer: list[int], place: list[float]) -> boo
             if items[a].band != items[b].band:
                 continue
             (a0, a1), (b0, b1) = ends[a], ends[b]
+            # Most neighbours do not cross at all, and that is seen from their outermost ends.
+            if (not a0 or not b0 or a0[-1] <= b0[0]) and (not a1 or not b1 or a1[-1] <= b1[0]):
+                continue
             now = _pair_crossings(a0, b0) + _pair_crossings(a1, b1)
             then = _pair_crossings(b0, a0) + _pair_crossings(b1, a1)
             if then < now:

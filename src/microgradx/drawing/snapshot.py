@@ -481,10 +481,11 @@ def _passes(grad: Any, cotangent: Any) -> int:
     """How many equal backward passes a leaf's gradient is the sum of; 0 if it is something else."""
     if grad is None or cotangent is None:
         return 1
-    total, one = float(np.sum(np.abs(grad))), float(np.sum(np.abs(cotangent)))
+    grad, cotangent = np.asarray(grad, float), np.asarray(cotangent, float)
+    total, one = float(np.abs(grad).sum()), float(np.abs(cotangent).sum())
     if not math.isfinite(total) or not math.isfinite(one) or one == 0:
         return 1
     times = round(total / one)
-    if times >= 1 and np.allclose(grad, times * np.asarray(cotangent), rtol=1e-4, atol=1e-12):
+    if times >= 1 and np.allclose(grad, times * cotangent, rtol=1e-4, atol=1e-12):
         return times
     return 0
