@@ -138,7 +138,8 @@ class Rows:
     # ---- results ----
     def call(
         self, function: str, *args: Any, shape: tuple[int, ...], dtype: Any, note: str = "",
-        fold: Callable[..., Any] | None = None, like: Any = None, keywords: dict[str, Any] | None = None,
+        fold: Callable[..., Any] | None = None, like: Any = None,
+        keywords: dict[str, Any] | None = None,
     ) -> Row:  # fmt: skip
         """The result of one call; `OUT` goes last unless it is among `args`.
 

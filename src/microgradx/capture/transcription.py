@@ -81,7 +81,8 @@ class _Writer:
             return
         self.done[name] = value
         if isinstance(value, ModuleType):
-            self.imports.append(f"import {value.__name__}" + ("" if value.__name__ == name else f" as {name}"))
+            alias = "" if value.__name__ == name else f" as {name}"
+            self.imports.append(f"import {value.__name__}{alias}")
         elif isinstance(value, threading.local):
             self.done.setdefault("threading", threading)
             self.imports.append("import threading")
