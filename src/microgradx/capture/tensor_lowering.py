@@ -354,7 +354,7 @@ def _traced_index(b: Lowering, index: Any, length: int) -> Row | None:
 
 def _getitem(b: Lowering, node: Any, args: Any) -> Row:
     (x,), index = args, node.params["index"]
-    picked = _traced_index(b, index, x.shape[0])
+    picked = _traced_index(b, index, x.shape[0] if x.shape else 1)
     if picked is not None:
         return b.rows.call(
             ".take", x, picked, 0, OUT, "clip", shape=node._data.shape, dtype=x.dtype, note=b.note
@@ -371,7 +371,7 @@ def _getitem(b: Lowering, node: Any, args: Any) -> Row:
 
 def _put(b: Lowering, node: Any, args: Any) -> Row:
     (g,), shape, index = args, node.params["shape"], node.params["index"]
-    picked = _traced_index(b, index, shape[0])
+    picked = _traced_index(b, index, shape[0] if shape else 1)
     if picked is not None:
         return b.rows.call("kernels.scatter", g, picked, shape=shape, dtype=g.dtype, note=b.note)
     if is_basic(index):
