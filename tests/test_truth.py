@@ -148,7 +148,24 @@ def convolved(x, w, *, stride, padding, dilation, groups):
     return out
 
 
+def variance(x, *, axis, keepdims, count, divisor):
+    mean = reduced(mp.fsum)(x, axis=axis, keepdims=True) / count
+    off = np.asarray((x - mean) ** 2, object)
+    return reduced(mp.fsum)(off, axis=axis, keepdims=keepdims) / divisor
+
+
 EXACT = {
+    "var": variance,
+    "length": reduced(lambda xs: mp.sqrt(mp.fsum([x * x for x in xs]))),
+    "odds": each(lambda x, y: sigmoid(x - y)),
+    "inner": lambda x, y: np.asarray((x * y).sum(), object),
+    "matvec": lambda x, y: (x * y).sum(axis=-1),
+    "cumsum_back": lambda x, *, axis: np.flip(np.cumsum(np.flip(x, axis), axis=axis), axis),
+    "roll": lambda x, *, shift, axis: np.roll(x, shift, axis),
+    "polar": lambda x, y: x / (x * x + y * y),
+    "unit": lambda x, y, *, axis, keepdims: (
+        x / expanded(y, shape=x.shape, axis=axis, keepdims=keepdims)
+    ),
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
     "mul": lambda x, y: x * y,
@@ -254,7 +271,7 @@ DIFFERENTIABLE = sorted(
 # Where the answer is a small difference of large terms, rounding is relative to the terms.
 CANCELS = {
     "add", "sub", "total", "dot", "sum", "unbroadcast", "matmul", "linear", "put", "cumsum",
-    "log_softmax", "softmax_nll", "logsumexp", "sin", "cos", "tan", "sinc",
+    "inner", "matvec", "cumsum_back", "log_softmax", "softmax_nll", "logsumexp", "sin", "cos", "tan", "sinc",
 }  # fmt: skip
 
 
@@ -308,6 +325,8 @@ def usable(call):
             read = type(singular)(singular.__code__, {**singular.__globals__, **ARRAY})
             if np.any(np.abs(read(*arrays)) < 1e-9):
                 return False
+    if call.op.name == "length":
+        return bool(np.all(z > 0))
     if call.op.name in {"max", "min"}:
         return np.unique(call.inputs[0]).size == call.inputs[0].size
     return True

@@ -354,6 +354,22 @@ def _modulus(source: Source, op: Primitive) -> OpCall:
     return OpCall(op, (x, np.asarray(y * source.choice([1.0, -1.0]))))
 
 
+def _product(source: Source, op: Primitive) -> OpCall:
+    shape = draw_shape(source)
+    x = draw_array(source, shape, 0.25, 6.0) * (1 - 2 * source.grid(shape, 0, 1))
+    params = {"axis": _axis(source, len(shape)), "keepdims": bool(source.integer(0, 1))}
+    return OpCall(op, (np.asarray(x, float),), params)
+
+
+def _polar(source: Source, op: Primitive) -> OpCall:
+    shapes, _ = draw_shapes(source, 2)
+    place = source.integer(0, 1)  # one of the two may be 0, and both of any sign
+    drawn = [draw_array(source, shape, -6.0, 6.0) for shape in shapes]
+    sign = 1 - 2 * source.grid(shapes[place], 0, 1)
+    drawn[place] = np.asarray(draw_array(source, shapes[place], 0.25, 6.0) * sign, float)
+    return OpCall(op, tuple(drawn))
+
+
 def _one_hot(source: Source, op: Primitive) -> OpCall:
     call = _classes(source, op)
     scores, labels = call.inputs
@@ -399,7 +415,8 @@ RECIPES: dict[str, Callable[[Source, Primitive], OpCall]] = {
     "sum": _reduction,
     "max": _reduction,
     "min": _reduction,
-    "prod": _reduction,
+    "prod": _product,
+    "polar": _polar,
     "softmax": _reduction,
     "log_softmax": _reduction,
     "logsumexp": _reduction,

@@ -323,6 +323,9 @@ EQUIVALENT: dict[str, str] = {
     **{f"{op}: input 0, wrong below 0": _OUTSIDE for op in _POSITIVE},
     **{f"{op}: input 0, wrong beyond 4": _OUTSIDE for op in ("asin", "acos", "atanh")},
     "relu: input 0, wrong below 0": "the slope is 0 there",
+    "prod: input 0, nan at 0": "the function prod keeps zeros from the primitive",
+    "unit: input 1, nan at 0": _NO_DERIVATIVE,
+    "unit: input 1, wrong below 0": "a length is not negative",
     **{f"clip: input 0, {bound} -> z": "z is inside iff x is" for bound in ("low", "high")},
     **{
         f"{op}: input {i}, {x} -> z": "z differs from the loser and from nan alike"
