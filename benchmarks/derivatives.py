@@ -40,7 +40,7 @@ def central(step, function, x, count):
 
 
 def scipy_derivative(width, function, x, count):
-    from scipy.differentiate import derivative  # noqa: PLC0415  # optional
+    from scipy.differentiate import derivative  # optional
 
     f = count(function)
     step = width * (abs(x) or 1.0) if width < 0.5 else width
@@ -49,7 +49,7 @@ def scipy_derivative(width, function, x, count):
 
 
 def numdifftools_derivative(function, x, count):
-    import numdifftools  # noqa: PLC0415  # optional
+    import numdifftools  # optional
 
     found = numdifftools.Derivative(count(function), full_output=True)(x)
     return np.asarray(found[0]).item(), np.asarray(found[1]).item()

@@ -174,14 +174,51 @@ def _conv2d_input(g: Array, w: Array, out: Array = None, *, shape: tuple[int, ..
     """What the cotangent of a convolution sends to the images."""
     filters, depth, *kernel = w.shape
     kind = np.result_type(g, w)
-    g = _contiguous(g.astype(kind, copy=False))
+    g, w = _contiguous(g.astype(kind, copy=False)), w.astype(kind, copy=False)
+    if stride == (1, 1) and shape[0] >= BATCH and kernel[1] > 1:
+        return _given(_spread_rows(g, w, shape, padding, dilation, groups), out)
     columns = _borrow((groups * depth, *kernel, *g.shape[1:]), kind)
+    turned = w.reshape(groups, filters // groups, depth * math.prod(kernel)).swapaxes(1, 2)
     _product(
-        w.astype(kind, copy=False).reshape(groups, filters // groups, depth * math.prod(kernel)).swapaxes(1, 2),
+        np.ascontiguousarray(turned),
         g.reshape(groups, filters // groups, -1),
         columns.reshape(groups, depth * math.prod(kernel), -1),
     )
     return _given(_gather(columns, shape, (kernel[0], kernel[1]), stride, padding, dilation), out)
+
+
+def _spread_rows(g: Array, w: Array, shape: tuple[int, ...], padding: Padding, dilation: Pair, groups: int) -> Array:
+    """`_conv2d_input` for stride 1: columns along one axis, and one addition for each kernel row.
+
+    The product does the work of the other axis, with more multiplications than the general way
+    and far fewer passes over memory: 0.8 of its time for 5 by 5 kernels.
+    """
+    n, channels, height, width = shape
+    filters, depth, kernel_height, kernel_width = w.shape
+    high, wide = g.shape[1:3]
+    reach = dilation[1] * (kernel_width - 1)
+    (top, bottom), (left, right) = padding
+    full = width + left + right
+    bordered = np.zeros((filters, high, wide + 2 * reach, n), g.dtype)
+    bordered[:, :, reach : reach + wide] = g
+    a, b, c, d = bordered.strides
+    view = as_strided(bordered[:, :, reach:], (filters, kernel_width, high, wide + reach, n), (a, -c * dilation[1], b, c, d), writeable=False)
+    columns = _borrow(view.shape, view.dtype)
+    np.copyto(columns, view)
+    rows = np.empty((groups, kernel_height * depth, high * (wide + reach) * n), g.dtype)
+    turned = w.reshape(groups, filters // groups, depth, kernel_height, kernel_width).transpose(0, 3, 2, 1, 4)
+    _product(
+        np.ascontiguousarray(turned).reshape(groups, kernel_height * depth, -1),
+        columns.reshape(groups, filters // groups * kernel_width, -1),
+        rows,
+    )
+    rows = rows.reshape(groups, kernel_height, depth, high, wide + reach, n)
+    planes = np.zeros((groups, depth, height + top + bottom, full, n), g.dtype)
+    for i in range(kernel_height):
+        target = planes[:, :, i * dilation[0] : i * dilation[0] + high, : wide + reach]
+        np.add(target, rows[:, i], target)
+    inner = planes.reshape(channels, -1, full, n)[:, top : top + height, left : left + width]
+    return inner.transpose(_back(n))
 
 
 def _conv2d_weight(x: Array, g: Array, out: Array = None, *, shape: tuple[int, ...], stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
@@ -193,9 +230,10 @@ def _conv2d_weight(x: Array, g: Array, out: Array = None, *, shape: tuple[int, .
     columns = columns.reshape(groups, k, -1)
     length = columns.shape[2]
     p = _pieces(m * k * length, length)
-    g = _contiguous(g.astype(kind, copy=False)).reshape(groups, m, p, length // p).swapaxes(1, 2)
-    columns = columns.reshape(groups, k, p, length // p).transpose(0, 2, 3, 1)
-    z = np.add.reduce(np.matmul(g, columns), 1).reshape(shape)
+    columns = columns.reshape(groups, k, p, length // p).swapaxes(1, 2)
+    g = _contiguous(g.astype(kind, copy=False)).reshape(groups, m, p, length // p).transpose(0, 2, 3, 1)
+    # The long side of the result first: BLAS does (200, n) @ (n, 16) in half the time of its transpose.
+    z = np.add.reduce(np.matmul(columns, g), 1).swapaxes(1, 2).reshape(shape)
     return _given(z, out)
 
 
@@ -295,20 +333,24 @@ def _unpool(g: Array, x: Array, z: Array, out: Array = None, *, kernel: Pair, st
     apart = stride[0] >= dilation[0] * (kernel[0] - 1) + 1 and stride[1] >= dilation[1] * (kernel[1] - 1) + 1
     covered = apart and kernel == stride and wide.shape[2] == kernel[0] * z.shape[2] and wide.shape[3] == kernel[1] * z.shape[3]
     spread = np.empty_like(wide, g.dtype) if covered else np.zeros_like(wide, g.dtype)
-    for place, tie in zip(places, ties, strict=True):
+    mask = np.empty_like(z, g.dtype)  # of numbers: a product with booleans takes twice as long
+    for place in places:
         target = spread[place]
+        np.equal(wide[place], z, out=mask, casting="unsafe")
         if apart:  # each element belongs to one window, so nothing has to be added up
-            np.multiply(share, tie, target)
+            np.multiply(share, mask, target)
         else:
-            np.add(target, share * tie, target)
+            np.multiply(share, mask, mask)
+            np.add(target, mask, target)
     return _given(spread[:, :, top : top + height, left : left + width], out)
 
 
 def _shared(g: Array, ties: list[Array]) -> Array:
     """`g` divided by the number of elements that share it."""
-    count = ties[0].astype(np.uint8) if len(ties) < 256 else ties[0].astype(np.intp)
+    kind = np.uint8 if len(ties) < 256 else np.intp
+    count = ties[0].astype(kind)
     for tie in ties[1:]:
-        np.add(count, tie, count)
+        np.add(count, tie.view(np.uint8), count)
     if count.size == 0 or count.max() <= 1:
         return g
     return g / np.maximum(count, 1).astype(g.dtype)
