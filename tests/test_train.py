@@ -358,6 +358,26 @@ def test_nothing_to_train_on_is_an_error():
         train.fit(model, [])
 
 
+@pytest.mark.parametrize("schedule", ["none", "cycle"])
+def test_replayed_training_gives_the_same_numbers(schedule):
+    made, by = SCHEDULES[schedule]
+    eager, history = run("Adam", made, by, clip_norm=1.0)
+    replayed, again = run("Adam", made, by, clip_norm=1.0, capture=True)
+    assert again["loss"] == pytest.approx(history["loss"], rel=1e-5)
+    for a, b in zip(eager.state_dict().values(), replayed.state_dict().values(), strict=True):
+        assert b.numpy() == pytest.approx(a.numpy(), rel=1e-3, abs=1e-5)
+
+
+def test_a_replayed_training_that_diverges_puts_the_weights_back():
+    x = np.array([[1e3], [2e3], [3e3], [4e3]], "float32")
+    model = nn.Linear(1, 1)
+    before = digest(model)
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    with pytest.raises(errors.DivergenceError, match="Lower the learning rate, which is 1"):
+        train.fit(model, (x, x), loss=mse_loss, optimizer=optimizer, batch_size=1, capture=True)
+    assert digest(model) == before
+
+
 # ---- finding a rate ----------------------------------------------------------------------------
 def test_the_rate_test_changes_nothing_and_finds_a_rate_that_works():
     model, optimizer, _ = build()

@@ -79,8 +79,8 @@ def grad_norm(parameters: Iterable[Tensor] | Tensor, norm_type: float = 2.0) -> 
     if _traced():
         held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
         read = [t.grad for t in held]
-        found = _norm_traced([F.astype(g, np.float64) for g in read if g is not None], norm_type)
-        return found  # type: ignore[no-any-return]
+        nodes = [F.astype(g, np.float64) for g in read if g is not None]
+        return _norm_traced(nodes, norm_type)  # type: ignore[no-any-return]
     norms = [
         float(np.linalg.norm(g.ravel().astype(np.float64), norm_type))
         for g in _gradients(parameters)

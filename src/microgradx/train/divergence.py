@@ -35,13 +35,13 @@ class Watch:
         self.model, self.optimizer, self.explosion = model, optimizer, explosion
         self.first: float | None = None
 
-    def check(self, loss: Tensor, value: float, epoch: int) -> None:
+    def check(self, loss: Tensor | None, value: float, epoch: int) -> None:
         """Raise if the training has diverged.
 
         Parameters
         ----------
-        loss : Tensor
-            The root of the graph.
+        loss : Tensor or None
+            The root of the graph; None after a replay, which leaves none.
         value : float
             Its number.
         epoch : int
@@ -63,8 +63,9 @@ class Watch:
             problem = f"the loss grew from {self.first:.5g} to {value:.5g} in epoch {epoch}"
             source = None
         else:
-            source = self.source(loss)
-            problem = f"the loss became {value} in epoch {epoch}, first in {source}"
+            source = None if loss is None else self.source(loss)
+            problem = f"the loss became {value} in epoch {epoch}"
+            problem += f", first in {source}" if source else ""
         remedy = f"Lower the learning rate, which is {lr:g}, or scale the inputs"
         raise DivergenceError("fit", problem, remedy, lr=lr, epoch=epoch, loss=value, op=source)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx import modes, optim
+from microgradx.capture import capture as replayed
 from microgradx.data.minibatch import Batches
 from microgradx.errors import ArgumentError, DivergenceError
 from microgradx.nn.functional import cross_entropy
@@ -54,6 +55,7 @@ def fit(
     checkpoint_every: int | None = None,
     resume: bool = False,
     callbacks: Iterable[Callable[[History], Any]] = (),
+    capture: bool = False,
     progress: Any = False,
     rng: int | np.random.Generator | None = None,
 ) -> History:
@@ -103,6 +105,9 @@ def fit(
         Go on from `checkpoint` if that file exists: to the same bits as without the break.
     callbacks : iterable of callable, optional
         Called with the history after every epoch; a true answer stops the training.
+    capture : bool, optional
+        Replay the step as NumPy calls, see `microgradx.capture`: faster, with the same numbers up
+        to rounding. A divergence is then noticed after the update, and names no operation.
     progress : bool or callable, optional
         True for a bar of tqdm, or any function that wraps an iterable, such as ``tqdm``.
     rng : int or numpy.random.Generator, optional
@@ -145,6 +150,7 @@ def fit(
     training.penalty, training.clip_norm = penalty, clip_norm
     training.watch = Watch(model, training.optimizer, explosion)
     training.path, training.every = checkpoint, checkpoint_every
+    training.replay = replayed(training.compute) if capture else None
     training.generators = checkpoints.Generators(model, [rng, getattr(batches, "rng", None)])
     if resume and checkpoint is not None and os.path.exists(checkpoint):  # noqa: PTH110
         training.resume()
@@ -214,6 +220,7 @@ class _Training:
     clip_norm: float | None
     path: Any
     every: int | None
+    replay: Callable[[Any, Any], Any] | None
 
     def __init__(
         self,
@@ -262,17 +269,14 @@ class _Training:
 
     def step(self, x: Any, y: Any, *, epoch: int, measured: bool) -> tuple[float, float]:
         """One step; in the last of an epoch, the norm of the gradient and of the update."""
-        self.optimizer.zero_grad()
-        loss = self.loss(self.model(x), y)
-        if self.penalty is not None:
-            loss = loss + self.penalty()
+        if self.replay is not None and not measured:
+            value = float(self.replay(x, y))
+            self.check(None, value, epoch)
+            self.count(value, len(y))
+            return math.nan, math.nan
+        loss = self.forward(x, y)
         value = loss.item()
-        try:
-            self.watch.check(loss, value, epoch + 1)
-        except DivergenceError as error:
-            self.model.load_state_dict(self.last_good)
-            error.facts["history"] = self.history
-            raise
+        self.check(loss, value, epoch)
         loss.backward()
         parameters = self.optimizer._parameters()
         norm = math.nan
@@ -282,11 +286,39 @@ class _Training:
             norm = grad_norm(parameters)
         before = [p._data.copy() for p in parameters] if measured else []
         self.optimizer.step()
+        self.count(value, len(y))
+        return norm, _ratio(parameters, before) if measured else math.nan
+
+    def forward(self, x: Any, y: Any) -> Tensor:
+        """The loss of a batch, gradients forgotten."""
+        self.optimizer.zero_grad()
+        loss = self.loss(self.model(x), y)
+        return loss if self.penalty is None else loss + self.penalty()
+
+    def compute(self, x: Any, y: Any) -> Tensor:
+        """A whole step, to be captured."""
+        loss = self.forward(x, y)
+        loss.backward()
+        if self.clip_norm is not None:
+            clip_grad_norm_(self.optimizer._parameters(), self.clip_norm)
+        self.optimizer.step()
+        return loss
+
+    def check(self, loss: Tensor | None, value: float, epoch: int) -> None:
+        """Put the last good weights back if the training has diverged."""
+        try:
+            self.watch.check(loss, value, epoch + 1)
+        except DivergenceError as error:
+            self.model.load_state_dict(self.last_good)
+            error.facts["history"] = self.history
+            raise
+
+    def count(self, value: float, rows: int) -> None:
+        """Note a step that was taken."""
         if self.schedule is not None and self.by_batch:
             self.schedule.step()
-        self.total += value * len(y)
-        self.rows += len(y)
-        return norm, _ratio(parameters, before) if measured else math.nan
+        self.total += value * rows
+        self.rows += rows
 
     # ---- breaks ----
     @contextmanager
