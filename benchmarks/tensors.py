@@ -429,16 +429,21 @@ def epochs(options, pythons):
     accuracies = []
     for k in range(2 * options.trainings):
         for name, command in commands.items() if k % 2 == 0 else reversed(commands.items()):
-            start = time.perf_counter()
+            start, before = time.perf_counter(), os.times()
             done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+            after, wall = os.times(), time.perf_counter() - start
             if done.returncode == 0:
-                times[name].append(time.perf_counter() - start)
+                cpu = after.children_user - before.children_user
+                cpu += after.children_system - before.children_system
+                times[name].append((wall, cpu))
                 if done.stdout:
                     accuracies.append(json.loads(done.stdout.splitlines()[-1])["accuracy"])
-    print("\nwhole processes, from start to end")
-    for name, seconds in times.items():
-        if seconds:
-            print(f"  {name:32}{statistics.median(seconds):7.2f} s, best {min(seconds):.2f}")
+    print("\nwhole processes, from start to end: seconds and, in brackets, seconds of processor")
+    for name, found in times.items():
+        if found:
+            wall, cpu = (statistics.median(column) for column in zip(*found, strict=True))
+            least = min(wall for wall, _ in found)
+            print(f"  {name:32}{wall:6.2f} [{cpu:.2f}], best {least:.2f}")
     print(f"  accuracy on the test set: {min(accuracies):.2%} to {max(accuracies):.2%}")
 
 
