@@ -3,15 +3,18 @@
 from microgradx.data.download import fetch
 from microgradx.data.handwritten import Digits, digits, digits_source, fashion_mnist, mnist
 from microgradx.data.idx import read_idx
+from microgradx.data.loader import DataLoader, TensorDataset
 from microgradx.data.minibatch import Batches
 from microgradx.data.shapes import blobs, circles, moons, spirals, thermometer, zigzag
 from microgradx.data.transforms import Normalise, Standardise, Whiten, one_hot, split
 
 __all__ = [
     "Batches",
+    "DataLoader",
     "Digits",
     "Normalise",
     "Standardise",
+    "TensorDataset",
     "Whiten",
     "blobs",
     "circles",
