@@ -1,5 +1,8 @@
 """Every primitive of the table keeps every law; a new one is tested by being there."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -122,3 +125,37 @@ def test_a_primitive_with_parameters_needs_a_recipe():
 
     with pytest.raises(PrimitiveError, match=r"no recipe draws its parameters \['power'\]"):
         draw_call(Dice(0), Odd())
+
+
+OWN = """
+import numpy as np
+from microgradx.tensor import connect as tensor_connect
+from microgradx.value import connect as value_connect
+from microgradx.primitive import Primitive
+from microgradx.testing import check_primitive
+
+def cube(x, out=None):
+    return np.multiply(np.square(x), x, out)
+
+own = Primitive("cube", lambda x: x * x * x, cube, {rule}, tex="{{:4}}^3", sample=((-6.0, 6.0),))
+value_connect(own)
+tensor_connect(own)
+print(check_primitive(own, examples=5))
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("lambda g, z, x: g * (3 * x * x)", "50"),
+        ("lambda g, z, x: g * (2 * x * x)", "GradientError: cube(x): wrong gradient: input 0"),
+        ("lambda g, z, x: g * cubed(x)", "a rule calls ['cubed'], no primitives"),
+    ],
+    ids=["right", "wrong", "no primitive"],
+)
+def test_a_users_own_primitive_is_tested_by_one_line(rule, says):
+    # In a process of its own: the table has no way back.
+    done = subprocess.run(
+        [sys.executable, "-c", OWN.format(rule=rule)], capture_output=True, text=True, check=False
+    )
+    assert says in done.stdout + done.stderr
