@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 import microgradx as mg
 from microgradx import nn, optim
+from microgradx.capture.program import Instruction
+from microgradx.capture.threads import blas
 from microgradx.errors import CaptureError, IndexingError
 from microgradx.nn.functional import cross_entropy
 
@@ -548,3 +550,99 @@ def test_random_programs_with_products_replay(
     del kinds
     table = (*UNARY, *PRODUCTS, *PRODUCTS, *PRODUCTS)
     compare_random_program(choices, shapes, ("f8", "f8"), seed, table, close)
+
+
+# ---- what a step may contain ---------------------------------------------------------------------
+def test_no_gradient_flows_through_no_grad() -> None:
+    """What a step computes inside ``no_grad`` is a constant to its backward pass."""
+
+    def step_of(w: mg.Tensor) -> Callable[..., Any]:
+        def step(x: Any) -> Any:
+            with mg.no_grad():
+                scale = (w * x).sum()
+            w.grad = None
+            (w * scale).sum().backward()
+            return w.grad
+
+        return step
+
+    eager = step_of(mg.Tensor([1.0, 2.0]))
+    replay = mg.capture(step_of(mg.Tensor([1.0, 2.0])))
+    for x in ([3.0, 4.0], [5.0, 4.0]):
+        assert equal(eager(mg.Tensor(x)), replay(np.array(x)))
+
+
+def test_several_updates_in_one_step() -> None:
+    """An inner loop of three descents is one program."""
+
+    def step_of(w: mg.Tensor) -> Callable[..., Any]:
+        def step(x: Any) -> Any:
+            for _ in range(3):
+                loss = ((w * x) ** 2).sum()
+                w.grad = None
+                loss.backward()
+                w.data -= 0.1 * w.grad
+            return loss
+
+        return step
+
+    one, two = mg.Tensor([1.0, 2.0]), mg.Tensor([1.0, 2.0])
+    eager, replay = step_of(one), mg.capture(step_of(two))
+    for x in ([1.0, 0.5], [0.3, 2.0]):
+        assert equal(eager(mg.Tensor(x)), replay(np.array(x)))
+        assert equal(one, two)
+
+
+def test_derivatives_inside_a_step() -> None:
+    """``mg.grad`` of a function of the arguments is captured with the rest."""
+    w = mg.Tensor([1.0, 2.0])
+
+    def step(x: Any) -> Any:
+        return mg.grad(lambda p: ((p * x) ** 3).sum())(w)
+
+    replay = mg.capture(step)
+    for x in ([1.0, 3.0], [2.0, 3.0]):
+        assert equal(step(mg.Tensor(x)), replay(np.array(x)))
+
+
+def test_arguments_and_results_keep_their_structure() -> None:
+    """Dictionaries and tuples go in and come out; numbers are traced, flags are not."""
+    w = mg.Tensor([1.0, 2.0])
+
+    @mg.capture
+    def step(pair: dict[str, Any], k: float) -> Any:
+        return {"a": pair["x"] * w, "b": (pair["y"] + k, 3)}
+
+    for k in (1.5, 2.5):
+        found = step({"x": np.ones(2) * k, "y": 2.0}, k)
+        assert np.array_equal(found["a"].numpy(), k * np.array([1.0, 2.0]))
+        assert float(found["b"][0]) == 2.0 + k
+        assert found["b"][1] == 3
+    assert len(step.programs) == 1
+
+
+# ---- BLAS threads --------------------------------------------------------------------------------
+@pytest.mark.skipif(blas() is None, reason="NumPy's BLAS is not OpenBLAS")
+def test_blas_threads_are_put_back() -> None:
+    """A replay uses one thread, or as many as asked for, and leaves the number as it was."""
+    library = blas()
+    assert library is not None
+    before = library.get()
+    seen: list[int] = []
+    try:
+        library.set(2)
+        for wanted in (None, 2):
+            step = mg.capture(lambda x: x @ x, threads=wanted)
+            step(np.ones((4, 4)))
+            program = step.program
+            program.tables["look"] = lambda: seen.append(library.get())
+            view = next(iter(program.outputs.values()))
+            program.instructions.append(Instruction("look", (), view))
+            program.forget()
+            step(np.ones((4, 4)))
+            assert program.threads == (wanted or 1)
+            assert f"{wanted or 1} BLAS thread" in repr(program)
+            assert library.get() == 2
+        assert seen == [1, 2]
+    finally:
+        library.set(before)

@@ -541,7 +541,9 @@ def _towards(order: list[Node], wanted: Iterable[Any] | None) -> set[int]:
     else:
         useful = {id(n) for n in wanted}
     for node in order:
-        if id(node) not in useful and any(id(p) in useful for p in node.parents):
+        # Under a capture untracked results have parents too; no gradient flows through them.
+        tracked = node.requires_grad and id(node) not in useful
+        if tracked and any(id(p) in useful for p in node.parents):
             useful.add(id(node))
     return useful
 
