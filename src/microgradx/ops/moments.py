@@ -1,4 +1,4 @@
-"""Reductions that are not linear: variance, Euclidean length, products without a zero."""
+"""Variance, Euclidean length, products without a zero, and slopes of angles."""
 
 # fmt: off
 
