@@ -1,5 +1,8 @@
 """`nn.Module`: what it finds, names, saves, loads and prints."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -120,6 +123,31 @@ def test_a_module_that_holds_itself_is_walked_once():
     model.layers[0].owner = model
     assert len(list(model.modules())) == 3
     assert "(owner): Net(...)" in repr(model)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_are_whole_and_independent(clone):
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 2), nn.Dropout(0.1, rng=0))
+    model[0].weight.grad = np.ones((3, 2))
+    twin = clone(model)
+    assert list(twin.state_dict()) == list(model.state_dict())
+    assert repr(twin) == repr(model)
+    for own, other in zip(model.state_dict().values(), twin.state_dict().values(), strict=True):
+        assert (own.numpy() == other.numpy()).all()
+        assert own is not other
+    twin[0].weight.data[:] = 7
+    assert (model[0].weight.numpy() != 7).all()
+
+
+def test_lists_and_dictionaries_of_modules():
+    parts = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.ReLU()})
+    both = nn.ModuleList([parts, nn.Linear(1, 2)]).append(nn.Tanh())
+    assert (list(parts.keys()), len(both), both[-1].__class__) == (["a", "b"], 3, nn.Tanh)
+    names = [name for name, _ in both.named_parameters()]
+    assert names == ["0.a.weight", "0.a.bias", "1.weight", "1.bias"]
+    assert len(both[:2]) == 2
+    with pytest.raises(errors.UnsupportedError, match="part 0 is a function, not a Module"):
+        nn.Sequential(lambda x: x)
 
 
 def test_repr_is_pytorchs():

@@ -350,6 +350,21 @@ def test_a_penalty_shrinks_weights():
     assert norm(1.0) < 0.5 * norm(0.0)
 
 
+def test_lists_are_data_too():
+    model, twin = nn.Linear(3, 2, rng=0), nn.Linear(3, 2, rng=0)
+    train.fit(model, (X.tolist(), Y.tolist()), epochs=1, rng=0)
+    train.fit(twin, (X, Y), epochs=1, rng=0)
+    assert model.weight.numpy() == pytest.approx(twin.weight.numpy(), abs=1e-6)
+    assert len(train.fit(model, [(X[:5], Y[:5]), (X[5:], Y[5:])], epochs=2)) == 2
+
+
+def test_an_unknown_measure_cannot_be_monitored():
+    with pytest.raises(errors.ArgumentError) as caught:
+        run(monitor="val_loss")
+    expected = "fit: there is no measure 'val_loss' to monitor. Use one of loss, lr, "
+    assert str(caught.value).startswith(expected)
+
+
 def test_nothing_to_train_on_is_an_error():
     model = nn.Linear(3, 2)
     with pytest.raises(errors.ArgumentError, match="cannot be gone through again"):

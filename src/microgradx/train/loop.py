@@ -166,6 +166,9 @@ def fit(
                 break
             measures |= _validated(model, batches, tests, loss, dict(metrics or {}))
             measures["seconds"] = time.monotonic() - start
+            if history.monitor not in measures:
+                problem = f"there is no measure {history.monitor!r} to monitor"
+                raise ArgumentError("fit", problem, f"Use one of {', '.join(measures)}")
             history.add(measures)
             if hasattr(counted, "set_postfix"):
                 counted.set_postfix({k: f"{v:.4g}" for k, v in measures.items() if "loss" in k})
@@ -401,7 +404,10 @@ def _step(schedule: Any, history: History) -> None:
 
 # ---- data ------------------------------------------------------------------------------------
 def _is_arrays(data: Any) -> bool:
-    return isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "shape")
+    """Whether data are ``(x, y)``; a list must hold arrays, for it may be a list of batches."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        return False
+    return isinstance(data, tuple) or all(hasattr(part, "shape") for part in data)
 
 
 def _batches(data: Any, batch_size: int, rng: np.random.Generator | None, where: str) -> Any:
