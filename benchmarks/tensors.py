@@ -210,6 +210,7 @@ def jax_jit(sizes, xs, ys, opt, **_):
 CONTENDERS = {
     "hand-written NumPy": (hand_written, {}, "own"),
     "microgradx captured": (ours, {}, "own"),
+    "captured, with numba": (ours, {"numba": True}, "fast"),
     "microgradx eager": (ours, {"captured": False}, "own"),
     "PyTorch eager": (torch_eager, {}, "torch"),
     "PyTorch eager, fused": (torch_eager, {"fused": True}, "torch"),
@@ -236,7 +237,9 @@ def worker(name, folder):
                 run(int(argument))
                 wall = time.perf_counter() - wall
                 answer = {"wall": wall, "cpu": time.process_time() - cpu}
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:
+            if not isinstance(error, ImportError) and "needs numba" not in str(error):
+                raise
             answer = {"missing": str(error)}
         print("@" + json.dumps(answer), flush=True)
 
@@ -460,13 +463,19 @@ def main():
     parser.add_argument("--data", default=os.environ.get("MICROGRADX_MNIST"), metavar="DIR")
     parser.add_argument("--torch-python", default=sys.executable, metavar="PY")
     parser.add_argument("--jax-python", default=sys.executable, metavar="PY")
+    parser.add_argument("--fast-python", default=sys.executable, metavar="PY", help="has numba")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--only", choices=RATE)
     parser.add_argument("--rounds", type=int, default=14)
     parser.add_argument("--seconds", type=float, default=0.12, help="of each chunk (%(default)s)")
     parser.add_argument("--trainings", type=int, default=3)
     options = parser.parse_args()
-    pythons = {"own": sys.executable, "torch": options.torch_python, "jax": options.jax_python}
+    pythons = {
+        "own": sys.executable,
+        "fast": options.fast_python,
+        "torch": options.torch_python,
+        "jax": options.jax_python,
+    }
     for name, section in SECTIONS.items():
         if options.section in (None, name):
             section(options, pythons)

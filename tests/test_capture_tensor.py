@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+import sys
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,29 @@ def test_training_equals_eager(name: str) -> None:
     for key in a:
         assert a[key].keys() == b[key].keys()
         assert all(equal(a[key][k], b[key][k]) for k in a[key])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_compiled_updates_give_the_same_bits(name: str) -> None:
+    """numba's one loop does what NumPy's dozen calls do (extra ``fast``)."""
+    pytest.importorskip("numba")
+    one, two = network(), network()
+    steps = [training(m, OPTIMIZERS[name](m.parameters())) for m in (one, two)]
+    plain, fast = mg.capture(steps[0], tune=False), mg.capture(steps[1], tune=False, fast=True)
+    for x, y in batches(10):
+        assert equal(plain(x, y), fast(x, y))
+    assert all(equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
+    assert any(row.function.startswith("loop") for row in fast.program.instructions)
+    pickle.loads(pickle.dumps(fast.program))
+
+
+def test_without_numba_fast_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal names the extra."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    model = network()
+    step = mg.capture(training(model, optim.Adam(model.parameters())), fast=True)
+    with pytest.raises(CaptureError, match=r"microgradx\[fast\]"):
+        step(*batches(1)[0])
 
 
 def test_a_folded_learning_rate() -> None:

@@ -244,7 +244,7 @@ def source(program: Program) -> str:
     memory += [
         f"{key} = {_array(table)}" if isinstance(table, np.ndarray) else _generator(key, table)
         for key, table in program.tables.items()
-        if not inspect.isfunction(table)
+        if not callable(table)
     ]
     state = [f"{name(view)}[...] = state[{key!r}]" for key, view in program.state.items()]
     views = [f"{label} = {expression(view)}" for view, label in name.found.items()]
@@ -263,6 +263,9 @@ def source(program: Program) -> str:
     if any(" window(" in v for v in views):
         text += ["from numpy.lib.stride_tricks import as_strided", WINDOW.rstrip("\n")]
     text += transcribe(functions)
+    for key, table in program.tables.items():
+        if hasattr(table, "text"):
+            text += ["", "", table.text.replace("def update(", f"def {key}(").rstrip()]
     text += ["", "", "def build(state):", "    # memory"]
     text.append(_wrapped(memory + _constants(program), "    "))
     text += ["", "    # views of it", _wrapped(views, "    ")]

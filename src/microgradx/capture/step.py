@@ -50,13 +50,14 @@ class Captured(Generic[P, T]):
         cache: int = 16,
         threads: int | None = None,
         tune: bool = True,
+        fast: bool = False,
         products: bool = True,
         vectorize: bool | None = None,
     ) -> None:
         functools.update_wrapper(self, step)
         self._step = step
         self._values, self._check, self._threads, self._products = values, check, threads, products
-        self._tune = tune
+        self._tune, self._fast = tune, fast
         self._vectorize = vectorize
         self._cache = cache
         self._plans: OrderedDict[Any, tuple[Any, Callable[[Iterator[Any]], Any]]] = OrderedDict()
@@ -152,7 +153,7 @@ class Captured(Generic[P, T]):
 
             return TensorReplay(
                 trace, arguments, outputs, name,
-                threads=self._threads, tune=self._tune, titles=_titles(self._step),
+                threads=self._threads, tune=self._tune, fast=self._fast, titles=_titles(self._step),
             )  # fmt: skip
         return ScalarReplay(
             trace, arguments, outputs, name, self._link,
@@ -258,6 +259,7 @@ def capture(
     cache: int = ...,
     threads: int | None = ...,
     tune: bool = ...,
+    fast: bool = ...,
     products: bool = ...,
     vectorize: bool | None = ...,
 ) -> Captured[P, T]: ...
@@ -269,6 +271,7 @@ def capture(
     cache: int = ...,
     threads: int | None = ...,
     tune: bool = ...,
+    fast: bool = ...,
     products: bool = ...,
     vectorize: bool | None = ...,
 ) -> Callable[[Callable[P, T]], Captured[P, T]]: ...
@@ -296,6 +299,9 @@ def capture(step: Any = None, /, **options: Any) -> Any:
         Time ways of cutting matrix products of Tensors when the step is captured, and keep the
         fastest. Which one wins may differ from run to run, and with it the last bits of the
         products; False gives the bits of eager code.
+    fast : bool, optional
+        Compile an optimiser's update to one loop with numba (extra ``fast``), which takes about a
+        second when the step is captured.
     products : bool, optional
         Recognise matrix products among Values; False keeps the step's own order of summation.
     vectorize : bool, optional

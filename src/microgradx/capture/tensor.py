@@ -53,6 +53,8 @@ class TensorReplay:
         BLAS threads during a run; 1 by default.
     tune : bool
         Whether to time ways of cutting matrix products.
+    fast : bool
+        Whether to compile updates with numba.
     titles : dict, optional
         ``id(parameter) -> what the user calls it``.
     """
@@ -66,6 +68,7 @@ class TensorReplay:
         threads: int | None = None,
         *,
         tune: bool = True,
+        fast: bool = False,
         titles: dict[int, str] | None = None,
     ) -> None:
         self.resolved = resolved = resolve(trace, arguments, outputs)
@@ -76,7 +79,7 @@ class TensorReplay:
         try:
             if library is not None:
                 library.set(self.threads)
-            planned = plan(resolved, name, titles, tune=tune)
+            planned = plan(resolved, name, titles, tune=tune, fast=fast)
         finally:
             if library is not None:
                 library.set(before)

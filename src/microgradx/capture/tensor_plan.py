@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.capture import gemm
+from microgradx.capture.loops import loop_of
 from microgradx.capture.program import Instruction, Program, Table, View, contiguous
 from microgradx.capture.tensor_fold import fold_rate
 from microgradx.capture.tensor_memory import Memory, covered, live
@@ -63,6 +64,7 @@ def plan(
     titles: dict[int, str] | None = None,
     *,
     tune: bool = True,
+    fast: bool = False,
 ) -> Planned:
     """Plan a traced step of Tensors.
 
@@ -76,6 +78,8 @@ def plan(
         ``id(parameter) -> what the user calls it``.
     tune : bool
         Whether to time ways of cutting matrix products, and to fold the learning rate.
+    fast : bool
+        Whether to compile updates with numba.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def plan(
         The program and its layout.
     """
     folded = tune and fold_rate(resolved)
-    planned = _Planner(resolved, name, titles or {}).run(tune=tune)
+    planned = _Planner(resolved, name, titles or {}, fast=fast).run(tune=tune)
     if folded:
         planned.program.notes.append(
             "the learning rate is multiplied in where the backward pass begins: last bits differ"
@@ -92,8 +96,10 @@ def plan(
 
 
 class _Planner:
-    def __init__(self, resolved: Resolved, name: str, titles: dict[int, str]) -> None:
-        self.resolved, self.name, self.titles = resolved, name, titles
+    def __init__(
+        self, resolved: Resolved, name: str, titles: dict[int, str], *, fast: bool
+    ) -> None:
+        self.resolved, self.name, self.titles, self.fast = resolved, name, titles, fast
         self.calls = live(resolved)
         self.memory = Memory(resolved, self.calls)
         self.instructions: list[Instruction] = []
@@ -213,7 +219,7 @@ class _Planner:
         memory, k = self.memory, len(self.counters)
         options = update.optimizer.options(update.group)
         size = update.whole.shadow.size
-        chunk = CHUNK if size > MANY else size
+        chunk = CHUNK if size > MANY and not self.fast else size
         count = self._buffer(f"steps{k or ''}", 1, "float64", "state")
         given = self._buffer(f"options{k or ''}", len(options), "float64", "state")
         work = self._buffer(f"update{k or ''}", chunk, str(row.dtype), "scratch")
@@ -233,18 +239,29 @@ class _Planner:
         if folded:
             scalars = (UNIT, *scalars[1:-1])
         whole = [memory.view(x) for x in (update.whole, update.gradient, *update.moments)]
+        who = type(update.optimizer).__name__
         for start in range(0, size, chunk):
             n = min(chunk, size - start)
-            x, g, *moments, w = [
-                View(v.buffer, v.offset + start, (n,), (1,)) for v in (*whole,)
-            ] + [View(work.buffer, 0, (n,), (1,))]
-            writer = _Writer(self.instructions, type(update.optimizer).__name__)
-            update.optimizer._update(writer, x, g, moments, w, update.group, scalars)
+            x, g, *moments = [View(v.buffer, v.offset + start, (n,), (1,)) for v in whole]
+            w = View(work.buffer, 0, (n,), (1,))
+            calls: list[Instruction] = []
+            update.optimizer._update(_Writer(calls, who), x, g, moments, w, update.group, scalars)
+            self.instructions += self._looped(calls, x, work.buffer) if self.fast else calls
         if update.moments:
             self._emit(
                 "kernels.flush_denormals", (count, *whole[2:]), whole[2], row,
                 note="every 100 steps: numbers too small to matter become 0",
             )  # fmt: skip
+
+    def _looped(self, calls: list[Instruction], x: View, scratch: str) -> list[Instruction]:
+        """The calls of an update as one compiled loop, where it can be one."""
+        found = loop_of(calls, scratch)
+        if found is None:
+            return calls
+        loop, views = found
+        key = f"loop{sum(k.startswith('loop') for k in self.tables)}"
+        self.tables[key] = loop
+        return [Instruction(key, tuple(views), x, "update", "the update as one compiled loop")]
 
     def _buffer(self, name: str, size: int, dtype: str, role: str) -> View:
         name = self.memory._new_buffer(name, size, dtype, role)
