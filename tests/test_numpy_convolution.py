@@ -8,6 +8,7 @@ from numpy import ones
 
 import microgradx as mg
 from microgradx.errors import ShapeError
+from microgradx.ops import conv
 from microgradx.ops.conv import BATCH
 from microgradx.testing import gradcheck
 
@@ -149,3 +150,16 @@ def test_composites_are_right_to_second_order(call):
 def test_mistakes_are_named(call, message):
     with pytest.raises(ShapeError, match=message):
         call()
+
+
+def test_kept_columns_are_recognised_by_their_numbers():
+    """The same array object with other numbers is another image."""
+    params = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    x, w = np.ones((BATCH, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    assert (conv.conv2d.array(x, w, **params) == 4).all()
+    x[-1, 0, 2, 2] = 11.0
+    assert conv.conv2d.array(x, w, **params)[-1, 0, 1, 1] == 14
+    assert conv.conv2d.array(x.copy(), w, **params)[-1, 0, 1, 1] == 14
+    for size in (40, 80, 120):  # older columns give way to newer ones
+        conv.conv2d.array(np.ones((BATCH, 4, size, size)), np.ones((1, 4, 3, 3)), **params)
+    assert sum(i.nbytes + c.nbytes for i, c in conv._scratch.columns.values()) <= conv.KEPT
