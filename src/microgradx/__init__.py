@@ -28,9 +28,10 @@ from microgradx import (
     special,
 )
 from microgradx.assignment import index_add
-from microgradx.custom import checkpoint, custom_vjp, register_hook, stop_gradient
+from microgradx.custom import checkpoint, custom_vjp
 from microgradx.forward import jacfwd, jacrev, linearize
 from microgradx.functions import *  # noqa: F403
+from microgradx.hooks import register_hook, stop_gradient
 from microgradx.modes import detect_mutation, enable_grad, ieee_zeros, is_grad_enabled, no_grad
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor, tensor

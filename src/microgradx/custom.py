@@ -1,8 +1,8 @@
-"""Operations of your own: derivatives by hand, recomputed graphs, blocked and watched gradients.
+"""Operations of your own: derivatives by hand, and graphs that are computed again.
 
 `primitive` adds a row to the table: it works on Values and Tensors, to any order, in drawings, and
 under the laws (``microgradx.testing.check_primitive``). `custom_vjp` gives a Python function a
-backward pass of its own. `checkpoint` trades memory for time. `register_hook` watches a gradient.
+backward pass of its own. `checkpoint` trades memory for time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx import engine, modes, tensor, value
-from microgradx.engine import HOOKED, TRACKED
-from microgradx.errors import GraphError, PrimitiveError, ShapeError, UnsupportedError
+from microgradx.engine import TRACKED
+from microgradx.errors import PrimitiveError, ShapeError, UnsupportedError
 from microgradx.functions.arguments import as_tensor, constant
 from microgradx.functions.making import generator
 from microgradx.graph import Node, tick
@@ -29,7 +29,7 @@ from microgradx.value import Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["checkpoint", "custom_vjp", "primitive", "register_hook", "stop_gradient"]
+__all__ = ["checkpoint", "custom_vjp", "primitive"]
 
 
 # ---- rows of one's own ---------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class Rule(Primitive):
         self.methods = {}
 
 
-def _filled(pulled: Any, parents: Any) -> list[Any]:
+def filled(pulled: Any, parents: Any) -> list[Any]:
     """Cotangents as Tensors, zeros where there is none."""
     return [
         Tensor(np.zeros_like(x._data), requires_grad=False)
@@ -303,7 +303,7 @@ class custom_vjp:  # noqa: N801 - used as a decorator
     def _pull_nodes(self, g: Any, z: Any, *parents: Any, call: _Call) -> Any:
         # The kept numbers depend on the inputs, so they are made again, as nodes.
         _, kept = self._forward(*call.arguments(parents))
-        return _filled(call.matched(self._backward(kept, g), self._op.name), parents)
+        return filled(call.matched(self._backward(kept, g), self._op.name), parents)
 
 
 def checkpoint(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -401,130 +401,9 @@ def _checkpoint_arrays(g: Any, z: Any, *inputs: Any, call: _Call) -> Any:
 
 
 def _checkpoint_nodes(g: Any, z: Any, *parents: Any, call: _Call) -> Any:
-    return _filled(_pull_again(g, parents, call, list(parents[: len(call.places)])), parents)
+    return filled(_pull_again(g, parents, call, list(parents[: len(call.places)])), parents)
 
 
 CHECKPOINT = Rule(
     "checkpoint", lambda *arrays, call: call.out, _checkpoint_arrays, _checkpoint_nodes
 )
-
-
-# ---- blocked and watched -------------------------------------------------------------------------
-def stop_gradient(x: Any) -> Any:
-    """The same numbers, through which no gradient flows.
-
-    Parameters
-    ----------
-    x : Tensor, Value, array_like, or a tree of them
-        Input.
-
-    Returns
-    -------
-    like `x`
-        Constants.
-
-    Examples
-    --------
-    >>> x = Tensor([2.0])
-    >>> (x * stop_gradient(x)).backward()
-    >>> x.grad
-    array([2.])
-    """
-    leaves, rebuild = flatten(x)
-    return rebuild([_stopped(leaf) for leaf in leaves])
-
-
-def _stopped(leaf: Any) -> Any:
-    if leaf.__class__ is Value:
-        return Value(leaf.data)
-    return leaf.detach() if isinstance(leaf, Tensor) else leaf
-
-
-class Handle:
-    """What `register_hook` returns; ``remove()`` takes the hook away again."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        """Call the hook no more."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
-
-
-class Hooked(Rule):
-    """An operation whose cotangent passes through hooks before its rules see it."""
-
-    __slots__ = ("hooks",)
-
-    def __init__(self, op: Primitive, hooks: list[Any]) -> None:
-        for slot in Primitive.__slots__:
-            setattr(self, slot, getattr(op, slot))
-        self.hooks, self.plain = hooks, False
-        self.each = functools.partial(self._pull, op.each, op.vjps, nodes=True)
-        self.array_each = functools.partial(self._pull, op.array_each, op.array_vjps, nodes=False)
-        self._reads = op.reads
-
-    def _pull(
-        self, each: Any, rules: Any, g: Any, z: Any, *inputs: Any, nodes: bool, **params: Any
-    ) -> Any:
-        g = engine.hooked(self.hooks, g)
-        pulled = (
-            each(g, z, *inputs, **params)
-            if each
-            else [rule and rule(g, z, *inputs, **params) for rule in rules]
-        )
-        return _filled(pulled, inputs) if nodes else pulled
-
-
-def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
-    """Call `hook` with the gradient of a Tensor in every backward pass, before it goes on.
-
-    Parameters
-    ----------
-    x : Tensor
-        Tracked.
-    hook : callable
-        Takes the gradient (an array; a Tensor under ``create_graph=True``); what it returns, if
-        not None, takes the gradient's place.
-
-    Returns
-    -------
-    Handle
-        With a method ``remove``.
-
-    Raises
-    ------
-    GraphError
-        If `x` is a constant.
-
-    Examples
-    --------
-    >>> x = Tensor([1.0, 2.0])
-    >>> y = x * 3
-    >>> handle = register_hook(y, lambda g: g * 10)
-    >>> y.sum().backward()
-    >>> x.grad
-    array([30., 30.])
-    """
-    if not x._flags & TRACKED:
-        raise GraphError(
-            "register_hook",
-            "this Tensor is a constant, so it never has a gradient",
-            "Pass a tracked Tensor",
-        )
-    hooks: list[Any]
-    if x.op is None:
-        if not x._flags & HOOKED:
-            x.hooks = []
-            x._flags |= HOOKED
-        hooks = x.hooks
-    else:
-        if not isinstance(x.op, Hooked):
-            x.op = Hooked(x.op, [])
-        hooks = x.op.hooks
-    hooks.append(hook)
-    return Handle(hooks, hook)
-
-
-Tensor.register_hook = register_hook  # type: ignore[attr-defined]
