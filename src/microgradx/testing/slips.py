@@ -118,6 +118,8 @@ def _changes(node: ast.expr, inputs: list[str]) -> Iterator[ast.expr]:
                 yield ast.BinOp(node.left, new, node.right)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield node.operand
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield ast.Constant(not node.value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         yield ast.Constant(node.value + 1)
     elif isinstance(node, ast.Name) and node.id in inputs:
