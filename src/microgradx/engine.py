@@ -410,6 +410,7 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
                         d = fit(d, b)
                     old = y._grad
                     y._grad = d if old is mark else old + d
+        c = d = g = old = None  # these names would count as owners of a leaf's gradient
         for node, old in zip(touched, before, strict=True):
             if node.op is None:
                 if node._flags & HOOKED and node._grad is not mark:
