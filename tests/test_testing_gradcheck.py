@@ -1,6 +1,5 @@
 """gradcheck and check_vjp: right gradients pass, wrong ones are named."""
 
-
 import json
 import pickle
 import subprocess
@@ -403,3 +402,12 @@ def test_mygrad_gives_neither_operand_of_a_tied_maximum_a_gradient():
     mg = pytest.importorskip("mygrad")
     with pytest.raises(GradientError):
         gradcheck(mg.maximum, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_overflow_inside_a_check_is_a_finding_and_no_warning(order):
+    # The suite turns warnings into errors.
+    report = gradcheck(
+        lambda x, y: (x * y).exp(), np.array([800.0]), np.array([800.0]), order=order
+    )
+    assert report.status == "skipped"

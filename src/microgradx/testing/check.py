@@ -76,8 +76,7 @@ class Check:
         moved = dict(zip(self.leaves, leaves, strict=True))
         arguments = [moved.get(i, self.inputs[i]) for i in self.share]
         self.report.evaluations += 1
-        with np.errstate(all="ignore"):
-            return self.library.forward(self.f, arguments)
+        return self.library.forward(self.f, arguments)
 
     def at(self) -> list[Array]:
         """Copies of the leaves."""
@@ -88,9 +87,8 @@ class Check:
         given = list(self.inputs)
         for i, x in zip(self.leaves, self.at() if leaves is None else leaves, strict=True):
             given[i] = x
-        with np.errstate(all="ignore"):
-            run = self.library.run(self.f, given, self.share)
-            return self._own(run.pull(v))
+        run = self.library.run(self.f, given, self.share)
+        return self._own(run.pull(v))
 
     def _own(self, found: Sequence[Array | None]) -> list[Array]:
         first = [self.share.index(i) for i in self.leaves]
@@ -106,7 +104,8 @@ class Check:
             raise UnsupportedError(
                 "gradcheck", "order=2 with one array in two positions", "Pass a copy"
             )
-        z = self.forward(self.at())
+        with np.errstate(all="ignore"):
+            z = self.forward(self.at())
         v = signed_magnitudes(z.shape, self.rng).astype(z.dtype)
         pullback = self.library.pullback(self.f)
         inputs = [*self.inputs, v]
@@ -127,7 +126,9 @@ class Check:
         """Run all parts in order; the first that fails writes the report."""
         report = self.report
         try:
-            self._run(cotangent, reference, invariants)
+            # inf and nan are findings here, not news.
+            with np.errstate(all="ignore"):
+                self._run(cotangent, reference, invariants)
         except _Skipped as skip:
             report.status, report.reason = "skipped", str(skip)
         except _Wrong as wrong:
@@ -180,9 +181,8 @@ class Check:
         return v
 
     def _against_reference(self, z: Array, reference: Callable[..., Any]) -> None:
-        with np.errstate(all="ignore"):
-            copies = [np.array(x) if isinstance(x, np.ndarray) else x for x in self.inputs]
-            known = np.asarray(reference(*(copies[i] for i in self.share)))
+        copies = [np.array(x) if isinstance(x, np.ndarray) else x for x in self.inputs]
+        known = np.asarray(reference(*(copies[i] for i in self.share)))
         if known.shape != z.shape:
             raise _Wrong("shape", f"the value has shape {z.shape}, the reference {known.shape}")
         finite = np.isfinite(known)
@@ -191,23 +191,19 @@ class Check:
         eps = float(np.finfo(z.dtype).eps)
         slack = max(self.floor, 8 * eps) * np.abs(known)
         slack = slack + 8 * eps * np.abs(known[finite]).max(initial=0)
-        with np.errstate(all="ignore"):
-            if np.any(finite & (np.abs(z - known) > slack)):
-                raise _Wrong("value", "the value differs from the reference")
+        if np.any(finite & (np.abs(z - known) > slack)):
+            raise _Wrong("value", "the value differs from the reference")
 
     def _frozen(self, v: Array) -> None:
-        with np.errstate(all="ignore"):
-            run = self.library.run(self.f, [np.array(x) if is_differentiable(x) else x
-                                            for x in self.inputs], self.share)  # fmt: skip
-            try:
-                with self.library.frozen(run):
-                    run.pull(v.copy())
-            except ValueError as error:
-                if "read-only" not in str(error):
-                    raise
-                raise _Wrong(
-                    "memory", f"a rule writes into an array it was given: {error}"
-                ) from None
+        run = self.library.run(self.f, [np.array(x) if is_differentiable(x) else x
+                                        for x in self.inputs], self.share)  # fmt: skip
+        try:
+            with self.library.frozen(run):
+                run.pull(v.copy())
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise _Wrong("memory", f"a rule writes into an array it was given: {error}") from None
 
     def _pulled(self, v: Array, z: Array, invariants: frozenset[str]) -> list[Array]:
         """Gradients, with everything checked that needs no second run."""
@@ -215,9 +211,8 @@ class Check:
         given = list(self.inputs)
         for i, x in zip(self.leaves, leaves, strict=True):
             given[i] = x
-        with np.errstate(all="ignore"):
-            run = self.library.run(self.f, given, self.share)
-            found = run.pull(v)
+        run = self.library.run(self.f, given, self.share)
+        found = run.pull(v)
         gradients = self._own(found)
         self._same_headers(gradients)
         after = run.data()
@@ -226,8 +221,7 @@ class Check:
             self._unaliased(found, [v, *after])
         if "twice" in invariants:
             kept_gradients = [g.copy() for g in gradients]
-            with np.errstate(all="ignore"):
-                again = self._own(run.pull(v.copy()))
+            again = self._own(run.pull(v.copy()))
             if not all(_same(a, b) for a, b in zip(kept_gradients, again, strict=True)):
                 raise _Wrong("state", "a second backward pass gives another gradient")
         return gradients
@@ -269,9 +263,8 @@ class Check:
         doubled, zeroed = self.gradients(2 * v), self.gradients(0 * v)
         for i, g, twice, zero in zip(self.leaves, gradients, doubled, zeroed, strict=True):
             # Powers of two scale exactly, so a linear rule doubles to the last bit or nearly so.
-            with np.errstate(all="ignore"):
-                known = np.isfinite(g) & np.isfinite(twice)
-                off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g))
+            known = np.isfinite(g) & np.isfinite(twice)
+            off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g))
             if off.any():
                 raise _Wrong(
                     "linear", f"not linear in the cotangent: vjp(2v) is not 2 vjp(v), input {i}"
@@ -423,14 +416,13 @@ class Check:
             one, two, sum_ = (
                 ladder(along(us), dtype=dtype, noise=self.noise) for us in (first, second, both)
             )
-            with np.errstate(invalid="ignore"):
-                size = self.floor * (np.abs(one.right) + np.abs(two.right))
-                right = sum_.right - one.right - two.right
-                left = sum_.left - one.left - two.left
-                error = one.right_error + two.right_error + sum_.right_error + size
-                slack = one.left_error + two.left_error + sum_.left_error + size
-                convex = convex & ~((right > error) | (left < -slack))
-                concave = concave & ~((right < -error) | (left > slack))
+            size = self.floor * (np.abs(one.right) + np.abs(two.right))
+            right = sum_.right - one.right - two.right
+            left = sum_.left - one.left - two.left
+            error = one.right_error + two.right_error + sum_.right_error + size
+            slack = one.left_error + two.left_error + sum_.left_error + size
+            convex = convex & ~((right > error) | (left < -slack))
+            concave = concave & ~((right < -error) | (left > slack))
         return bool(np.all(convex | concave | (v == 0)))
 
 
@@ -444,11 +436,10 @@ def _weighed(v: Array, d: Derivative) -> tuple[float, float, float, bool]:
     """
     kink = d.status == Status.KINK
     counts = v != 0
-    with np.errstate(all="ignore"):
-        ends = v * d.left, v * d.right
-        low = np.where(kink, np.minimum(*ends), v * d.value)
-        high = np.where(kink, np.maximum(*ends), v * d.value)
-        error = np.abs(v) * np.where(kink, np.maximum(d.left_error, d.right_error), d.error)
+    ends = v * d.left, v * d.right
+    low = np.where(kink, np.minimum(*ends), v * d.value)
+    high = np.where(kink, np.maximum(*ends), v * d.value)
+    error = np.abs(v) * np.where(kink, np.maximum(d.left_error, d.right_error), d.error)
     if np.any(counts & (d.status == Status.EDGE)):
         raise _Skipped("the point is on the edge of the domain")
     if not np.isfinite(error[counts]).all():
@@ -474,8 +465,7 @@ def _same(a: Array, b: Array) -> bool:
 
 
 def _close(a: Array, b: Array, slack: float) -> bool:
-    with np.errstate(all="ignore"):
-        near = np.abs(a - b) <= slack * (np.abs(a) + np.abs(b).max(initial=0))
+    near = np.abs(a - b) <= slack * (np.abs(a) + np.abs(b).max(initial=0))
     return bool(np.all(near | (a == b) | (np.isnan(a) & np.isnan(b))))
 
 
