@@ -7,6 +7,8 @@ import pytest
 
 import microgradx as mg
 from microgradx import Tensor, draw, nn, optim
+from microgradx.capture.program import Instruction, contiguous
+from microgradx.drawing.captured import _flow, _Unit
 
 from .conftest import svg_graph, texts
 
@@ -66,6 +68,28 @@ def test_data_flows_from_inputs_to_the_loss(step):
                 stack.append(producer)
     assert {"x", "y", "parameters"} <= {graph.nodes[i].name for i in reached}
     assert all(link.producer < link.consumer for link in graph.links)
+
+
+def test_a_read_finds_the_latest_writers_of_its_memory():
+    def call(function, reads, writes):
+        return Instruction(function, (*reads, writes), writes)
+
+    def span(start, n):
+        return contiguous("m", start, (n,))
+
+    calls = [
+        call("exp", [span(0, 4)], span(8, 4)),  # 1 reads the input
+        call("log", [span(0, 4)], span(12, 4)),  # 2
+        call("add", [span(8, 4), span(8, 4)], span(16, 4)),  # 3 reads 1, not its neighbour
+        call("negative", [span(8, 8)], span(20, 8)),  # 4 reads 1 and 2
+        call("exp", [span(20, 8)], span(8, 8)),  # 5 writes over both
+        call("log", [span(12, 4)], span(12, 4)),  # 6 reads 5 alone, in place
+        call("sqrt", [span(8, 8)], span(28, 8)),  # 7 reads 6 and what 5 left
+        call("copyto", [], span(8, 8)),  # 8 reads nothing that lies there
+    ]
+    given = [_Unit("x", "", view=span(0, 4))]
+    found = [sorted(producers) for producers in _flow(calls, given)]
+    assert found == [[0], [0], [1], [1, 2], [4], [5], [5, 6], []]
 
 
 def test_a_long_program_is_drawn_by_primitive_or_phase():

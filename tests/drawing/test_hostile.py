@@ -127,6 +127,12 @@ def test_hostile_names_pass_through_graphviz(style):
             assert name in said.replace("\xa0", " ")
 
 
+def test_ampersands_survive_the_decoding_of_quoted_strings():
+    # Graphviz decodes entities inside quoted strings, tooltips among them.
+    dot = draw(graph_of("&amp;"), style="card", engine="built-in").dot
+    assert 'tooltip="&amp;amp;; value 0.5' in dot
+
+
 def test_no_file_reaches_for_the_network():
     out = graph_of("x")
     drawing = draw(out, engine="built-in")

@@ -139,3 +139,14 @@ def test_the_hash_in_ids_follows_the_picture(lecture):
     after = draw(lecture, engine="built-in").svg
     assert hashlib.sha256(before.encode()).digest() != hashlib.sha256(after.encode()).digest()
     assert before.split('id="')[1][:10] != after.split('id="')[1][:10]
+
+
+def test_importing_the_package_loads_no_drawing_code():
+    script = (
+        "import sys, microgradx\n"
+        "loaded = [m for m in sys.modules if m.startswith(('microgradx.drawing', 'graphviz'))]\n"
+        "assert not loaded, loaded\n"
+        "microgradx.draw(microgradx.Value(1.0), engine='built-in').svg\n"
+        "assert 'graphviz' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
