@@ -1,6 +1,5 @@
 """docs/numerics.md runs; and no gradient is nan where the true one is finite."""
 
-
 import doctest
 import math
 from pathlib import Path

@@ -21,7 +21,7 @@ from microgradx.errors import CaptureError, ShapeError
 from microgradx.primitive import PRIMITIVES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Buffer", "Instruction", "Program", "Table", "View", "contiguous"]
 
@@ -256,7 +256,8 @@ class Program:
             if x.shape != view.shape:
                 raise ShapeError(
                     f"{self.name}.run",
-                    f"input {name!r} has shape {x.shape}, and the program was captured for {view.shape}",
+                    f"input {name!r} has shape {x.shape}, and the program was captured for "
+                    f"{view.shape}",
                     "Capture the step again for this shape",
                 )
         lent = []

@@ -116,7 +116,7 @@ class Captured(Generic[P, T]):
                 self._values = True
                 try:
                     return self._capture_now(key, signature, leaves, positional, kwargs)
-                except Exception:
+                except Exception:  # noqa: BLE001 - the first refusal tells more
                     self._values = None
                     raise refused from None
         finally:

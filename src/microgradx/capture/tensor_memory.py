@@ -17,8 +17,6 @@ from microgradx.capture.program import Buffer, View
 from microgradx.capture.tensor_rows import part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from microgradx.capture.tensor_rows import Row
     from microgradx.capture.tensor_trace import Resolved
 

@@ -178,7 +178,8 @@ def _matrix(source: Source, op: Primitive) -> OpCall:
 
 
 _FACTORS = (
-    "inv", "solve", "det", "cofactor", "logabsdet", "signdet", "cholesky", "eigh", "svd", "qr", "pinv",
+    "inv", "solve", "det", "cofactor", "logabsdet", "signdet", "cholesky", "eigh", "svd", "qr",
+    "pinv",
 )  # fmt: skip
 RECIPES.update(dict.fromkeys(_FACTORS, _matrix))
 
