@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import hypothesis.strategies
 import numpy as np
 import pytest
 
+import pytest_microgradx
 from microgradx.testing import check_vjp, gradcheck
 
 # Sessions in this process forget what they import, and NumPy cannot be imported twice.
@@ -59,7 +61,9 @@ def test_a_wrong_gradient_fails_with_the_whole_message(pytester):
         """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*wave: wrong gradient: input 0 (x), sign*", "*exactly the negative*"])
+    result.stdout.fnmatch_lines(
+        ["*wave: wrong gradient: input 0 (x), sign*", "*exactly the negative*"]
+    )
 
 
 SKIPPING = """
@@ -113,7 +117,8 @@ def test_the_marker_sets_examples_and_kinks(pytester):
     result.assert_outcomes(passed=3)
 
 
-def test_a_profile_sets_the_examples_of_hypothesis(pytester):
+def test_a_profile_sets_the_examples_of_hypothesis(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(pytest_microgradx.__file__).parent.parent.resolve()))
     pytester.makepyfile(
         """
         from hypothesis import given, settings, strategies as st
