@@ -89,6 +89,22 @@ def test_one_hot_rows():
     assert F.one_hot([1], 3).tolist() == [[0, 1, 0]]
 
 
+PADS = {
+    "constant": [[7, 7, 7, 7], [7, 1, 2, 3], [7, 4, 5, 6]],
+    "replicate": [[1, 1, 2, 3], [1, 1, 2, 3], [4, 4, 5, 6]],
+    "reflect": [[5, 4, 5, 6], [2, 1, 2, 3], [5, 4, 5, 6]],
+    "circular": [[6, 4, 5, 6], [3, 1, 2, 3], [6, 4, 5, 6]],
+}
+
+
+@pytest.mark.parametrize("mode", PADS)
+def test_borders_in_pytorchs_order(mode):
+    x = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    assert F.pad(x, (1, 0, 1, 0), mode, value=7.0).tolist() == PADS[mode]
+    with pytest.raises(errors.ArgumentError, match="3 numbers for 2 axes"):
+        F.pad(x, (1, 0, 1), mode)
+
+
 # ---- lengths -------------------------------------------------------------------------------------
 def test_normalise_and_cosine():
     x = np.array([[3.0, 4.0], [0.0, 0.0]])
@@ -294,6 +310,15 @@ def test_recurrent_networks_go_on_from_a_state():
     assert (h2.numpy(), c2.numpy()) == (pytest.approx(h.numpy()), pytest.approx(c.numpy()))
     with pytest.raises(errors.ArgumentError, match="nonlinearity is 'sigmoid'"):
         nn.RNN(2, 3, nonlinearity="sigmoid")
+
+
+def test_parameters_and_parts_can_be_registered_by_name():
+    model = nn.Module()
+    model.register_parameter("w", nn.Parameter(np.ones(2)))
+    model.register_parameter("none", None)
+    model.add_module("1st", nn.Linear(1, 1))
+    assert [name for name, _ in model.named_parameters()] == ["w", "1st.weight", "1st.bias"]
+    assert isinstance(model.w, nn.Parameter)
 
 
 def test_models_change_their_dtype_and_freeze():

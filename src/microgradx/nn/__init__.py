@@ -25,7 +25,7 @@ from microgradx.nn.gradients import *  # noqa: F403
 from microgradx.nn.images import *  # noqa: F403
 from microgradx.nn.layers import *  # noqa: F403
 from microgradx.nn.losses import *  # noqa: F403
-from microgradx.nn.module import Module
+from microgradx.nn.module import Module, Parameter
 from microgradx.nn.normalisation import *  # noqa: F403
 from microgradx.nn.saving import *  # noqa: F403
 from microgradx.nn.sequences import *  # noqa: F403
@@ -34,4 +34,4 @@ ROOMS = (
     activations, containers, gradients, images, layers, losses, normalisation, saving, sequences,
 )  # fmt: skip
 __all__ = [name for room in ROOMS for name in room.__all__]
-__all__ += ["Module", "functional", "init"]
+__all__ += ["Module", "Parameter", "functional", "init"]

@@ -21,7 +21,10 @@ from microgradx.tensor import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Module"]
+__all__ = ["Module", "Parameter"]
+
+Parameter = Tensor
+"""PyTorch's name for a Tensor that is learned: here every leaf with ``requires_grad`` is one."""
 
 
 _CALLS_KEPT = 1_000
@@ -95,6 +98,30 @@ class Module:
         parameters.discard(name)
         buffers[name] = persistent
         self.__dict__[name] = None if tensor is None else Tensor(tensor, requires_grad=False)
+
+    def register_parameter(self, name: str, param: Tensor | None) -> None:
+        """The same as assigning to the attribute.
+
+        Parameters
+        ----------
+        name : str
+            The attribute it becomes.
+        param : Tensor or None
+            A leaf with ``requires_grad``.
+        """
+        setattr(self, name, param)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """The same as assigning to the attribute, for names that are no identifiers.
+
+        Parameters
+        ----------
+        name : str
+            The attribute it becomes.
+        module : Module or None
+            The part.
+        """
+        setattr(self, name, module)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - subclasses choose
         """Compute the output; subclasses write this, users call the module itself."""

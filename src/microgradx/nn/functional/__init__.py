@@ -66,7 +66,14 @@ from microgradx.nn.functional.normalisation import (
     normalize,
     rms_norm,
 )
-from microgradx.nn.functional.weights import dropout, dropout2d, embedding, linear, one_hot
+from microgradx.nn.functional.weights import (
+    dropout,
+    dropout2d,
+    embedding,
+    linear,
+    one_hot,
+    pad,
+)
 
 __all__ = [
     "avg_pool1d",
@@ -112,6 +119,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "prelu",
     "relu",
     "relu6",

@@ -13,7 +13,7 @@ from microgradx.ops import linalg
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor, apply
 
-__all__ = ["dropout", "dropout2d", "embedding", "linear", "one_hot"]
+__all__ = ["dropout", "dropout2d", "embedding", "linear", "one_hot", "pad"]
 
 
 def linear(x: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -208,3 +208,47 @@ def _dropped(x: Any, axes: int | None, p: float, training: bool, rng: Any, where
     shape = x.shape if axes is None else x.shape[:axes] + (1,) * (x.ndim - axes)
     chance = F.rand(*shape, rng=rng, dtype=x.dtype, requires_grad=False)
     return x * (F.astype(chance >= p, x.dtype) * (1 / (1 - p)))
+
+
+def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Any:
+    """A border around the last axes, in PyTorch's order: the last axis first.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Any shape.
+    pad : tuple of int
+        ``(left, right, top, bottom, ...)``: before and after, for the last axis, the one before it,
+        and so on.
+    mode : {"constant", "reflect", "replicate", "circular"}, optional
+        What stands there.
+    value : float, optional
+        In mode "constant".
+
+    Returns
+    -------
+    Tensor
+        Larger by the border.
+
+    Raises
+    ------
+    ArgumentError
+        If `pad` does not come in pairs, or `mode` is unknown.
+
+    Examples
+    --------
+    >>> pad([[1.0, 2.0]], (1, 0, 0, 1)).tolist()
+    [[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    x = as_tensor(x, "pad")
+    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+        problem = f"{len(pad)} numbers for {x.ndim} axes"
+        raise ArgumentError("pad", problem, "Pass two for each axis, the last axis first")
+    if mode not in modes:
+        raise ArgumentError("pad", f"mode is {mode!r}", f"Use one of {', '.join(modes)}")
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
+    width = [(0, 0)] * (x.ndim - len(pairs)) + pairs
+    if mode == "constant":
+        return F.pad(x, width, constant_values=value)
+    return F.pad(x, width, mode=modes[mode])
