@@ -285,6 +285,8 @@ def capture(step: Any = None, /, **options: Any) -> Any:
     step : callable
         A Python function of Values, Tensors, numbers and arrays: the forward pass, ``backward()``
         and the update of parameters, all or any of them.
+    **options : object
+        Those that follow, by name.
     values : bool, optional
         Whether array arguments arrive as nested lists of Values instead of Tensors; by default
         as Tensors, unless the step turns out to be one over Values.
