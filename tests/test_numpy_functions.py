@@ -165,3 +165,31 @@ def test_constant_function_gives_numpys_numbers_without_a_gradient(module, text,
     assert not z.requires_grad
     np.testing.assert_array_equal(z.data, expected)
     assert z.dtype == expected.dtype
+
+
+X, K = np.array([5.5, -7.0, 2.0]), np.array([6, 3, 5])
+
+
+@pytest.mark.parametrize(
+    ("call", "array"),
+    [
+        (lambda x: x % 3, X), (lambda x: 3 % x, X), (lambda x: x // 2, X), (lambda x: 7 // x, X), (lambda x: divmod(x, 2)[0], X), (lambda x: divmod(9, x)[1], X),
+        (lambda x: (x > 0) & (x < 3), X), (lambda x: (x > 0) | (x < -8), X), (lambda x: (x > 0) ^ (x > 3), X), (lambda x: ~(x > 0), X), (lambda x: (X > 0) & (x < 3), X),
+        (lambda x: x & 3, K), (lambda x: 8 | x, K), (lambda x: x ^ 1, K), (lambda x: ~x, K), (lambda x: x % 4, K), (lambda x: x // 4, K),
+        (lambda x: np.logical_and(x, K), K), (lambda x: np.logical_not(x), K),
+    ],
+)  # fmt: skip
+def test_operators_are_numpys(call, array):
+    z, expected = call(mg.Tensor(array)), call(array)
+    assert isinstance(z, mg.Tensor)
+    np.testing.assert_array_equal(z.data, expected)
+    assert z.dtype == expected.dtype
+
+
+def test_remainders_have_gradients_and_floats_no_bits():
+    x = mg.Tensor(X)
+    (x % 3).sum().backward()
+    np.testing.assert_array_equal(x.grad, [1, 1, 1])
+    np.testing.assert_array_equal(round(x * 1.26, 1).data, np.round(X * 1.26, 1))
+    with pytest.raises(TypeError, match="Compare them first"):
+        x & 1

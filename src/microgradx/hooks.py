@@ -137,4 +137,4 @@ def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
     return Handle(hooks, hook)
 
 
-Tensor.register_hook = register_hook  # type: ignore[attr-defined]
+Tensor.register_hook = register_hook

@@ -68,7 +68,7 @@ ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {
     np.add: functions.cumsum,
     np.multiply: functions.cumprod,
 }
-CONSTANT = {np.heaviside, np.logical_and, np.logical_not, np.logical_or, np.logical_xor, np.signbit}
+CONSTANT = {np.heaviside, np.signbit}
 """Ufuncs whose results never have a gradient."""
 
 

@@ -16,6 +16,7 @@ from microgradx.functions import (
     elementwise,
     joining,
     making,
+    operators,
     picking,
     pooling,
     products,
@@ -65,6 +66,7 @@ METHODS = (
 
 def _install() -> None:
     """Give Tensor the methods that are functions here."""
+    operators.install()
     for name in METHODS:
         setattr(Tensor, name, globals()[name])
 

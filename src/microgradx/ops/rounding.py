@@ -30,6 +30,13 @@ floor_divide: Primitive = _constant("floor_divide", floats.floor_divide, np.floo
 trunc_divide: Primitive = _constant("trunc_divide", None, lambda x, y, out=None: np.trunc(np.divide(np.subtract(x, np.fmod(x, y)), y), out), sample=(R, R),
     tex=r"\operatorname{{trunc}} \frac{{{}}}{{{}}}", text="trunc({:2} / {:3})", binding=4)
 
+# ---- truth ------------------------------------------------------------------------------------------
+_truth = partial(Primitive, sample=(R, R), kind="constant", binding=0)
+logical_and: Primitive = _truth("logical_and", None, np.logical_and, tex=r"{} \land {}", text="{} and {}")
+logical_or: Primitive = _truth("logical_or", None, np.logical_or, tex=r"{} \lor {}", text="{} or {}")
+logical_xor: Primitive = _truth("logical_xor", None, np.logical_xor, tex=r"{} \oplus {}", text="{} xor {}")
+logical_not: Primitive = _truth("logical_not", None, np.logical_not, sample=(R,), tex=r"\lnot {}", text="not {}")
+
 # ---- remainders ----------------------------------------------------------------------------------
 mod: Primitive = Primitive("mod", floats.mod, np.remainder,
     lambda g, z, x, y: g,
