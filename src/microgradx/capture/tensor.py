@@ -15,6 +15,7 @@ import numpy as np
 from microgradx import engine
 from microgradx.capture.pending_arrays import PendingArray
 from microgradx.capture.program import View
+from microgradx.capture.tensor_memory import live
 from microgradx.capture.tensor_plan import plan
 from microgradx.capture.tensor_rows import Row
 from microgradx.capture.tensor_trace import resolve
@@ -71,7 +72,7 @@ class TensorReplay:
         fast: bool = False,
         titles: dict[int, str] | None = None,
     ) -> None:
-        self.resolved = resolved = resolve(trace, arguments, outputs)
+        resolved = resolve(trace, arguments, outputs)
         library = blas()
         self._blas = library
         self.threads = threads or 1
@@ -86,7 +87,8 @@ class TensorReplay:
         self.program: Program = planned.program
         self.program.threads = self.threads if library is not None else None
         memory, array = planned.memory, self.program.array
-        self._inputs = [(memory.view(row), row) for row in resolved.inputs]
+        # Of the rows themselves nothing is kept: they hold the numbers of the traced run.
+        self.calls = [row.function for row in live(resolved)]
         # ---- whose numbers lie where ----
         self._data: list[tuple[Any, Any]] = []
         self._grads_in: list[tuple[Any, Any]] = []
@@ -113,21 +115,15 @@ class TensorReplay:
                 array(memory.view(grad)) if grad.base.kind != "constant" else np.array(_value(grad))
             )
             self._grads.append((node, PendingArray(home, self._rate(node))))
-        self._outputs = [
-            (memory.view(x), x) if isinstance(x, Row) else (None, x) for x in resolved.outputs
-        ]
-        self._results = [
-            (
-                None
-                if view is None
-                else array(view)
-                if row.base.kind != "constant"
-                else _value(row),
-                row,
-            )
-            for view, row in self._outputs
-        ]
-        self._lent = [(view, view.shape, array(view).dtype) for view, _ in self._inputs]
+        self._results: list[tuple[Any, Any]] = []  # the program's array, or what never changes
+        for x in resolved.outputs:
+            if not isinstance(x, Row):
+                self._results.append((None, x))
+            else:
+                moving = x.base.kind != "constant"
+                self._results.append((array(memory.view(x)) if moving else _value(x), None))
+        views = [memory.view(row) for row in resolved.inputs]
+        self._lent = [(view, array(view).dtype) for view in views]
         self._held = [*resolved.held]
         self._tracked = [(node, node._flags & TRACKED) for node, _ in self._data if node.op is None]
         self._guards = [(a, engine.fingerprint(a)) for a in resolved.guards]
@@ -137,8 +133,7 @@ class TensorReplay:
     def _rate(self, node: Any) -> Any:
         """What a gradient was multiplied by, where the learning rate was folded into it."""
         for optimised in self._optimised:
-            update = optimised.update
-            if update.factor is not None and any(p is node for p in update.params):
+            if optimised.factor is not None and id(node) in optimised.moves:
                 return optimised.numbers[:1]
         return None
 
@@ -178,7 +173,7 @@ class TensorReplay:
             x
             if x.__class__ is np.ndarray and x.dtype is kind and x.flags.carray
             else program.lend(view, np.asarray(x))
-            for (view, _, kind), x in zip(self._lent, leaves, strict=True)
+            for (view, kind), x in zip(self._lent, leaves, strict=True)
         ]
         self.settle()
         if self._streams and program.tables[self._streams[0]] is not default_stream():
@@ -203,7 +198,7 @@ class TensorReplay:
             node.time = tick()
         for node, grad in self._grads:
             node._grad = grad
-        return [_constant(np.array(x)) if isinstance(row, Row) else row for x, row in self._results]
+        return [_constant(np.array(x)) if x is not None else other for x, other in self._results]
 
     def settle(self) -> None:
         """Bring the program's memory up to date with what was assigned from outside."""
@@ -231,7 +226,9 @@ class _Optimised:
     def __init__(
         self, update: Update, counts: tuple[View, View], program: Program, memory: Any
     ) -> None:
-        self.update = update
+        self.optimizer, self.group = update.optimizer, update.group
+        self.numbered, self.factor = update.numbered, update.factor
+        self.moves = {id(p) for p in update.params}
         self.count, self.options = (program.array(view) for view in counts)
         self.given: tuple[float, ...] = ()
         self.now = update.optimizer.options(update.group)
@@ -254,27 +251,24 @@ class _Optimised:
 
     def fits(self) -> bool:
         """Whether the options still choose the same calls."""
-        update = self.update
-        self.now = update.optimizer.options(update.group)
+        self.now = self.optimizer.options(self.group)
         return self.now == self.given or (
-            _shape_of(update.group) == self.shape
-            and (update.factor is None or bool(update.group["lr"]))
+            _shape_of(self.group) == self.shape and (self.factor is None or bool(self.group["lr"]))
         )
 
     def before(self) -> None:
         """Bring options and moments up to date."""
-        update = self.update
         if self.now != self.given:
             self.given = self.now
             self.options[...] = self.now
             if not self.homes:
-                found = update.optimizer.numbers(0, *self.now)
-                if update.factor is not None:
-                    found = (*found, found[0] * update.factor)
+                found = self.optimizer.numbers(0, *self.now)
+                if self.factor is not None:
+                    found = (*found, found[0] * self.factor)
                 self.numbers[...] = found
         if not self.homes:
             return
-        states = update.optimizer.state
+        states = self.optimizer.state
         for number, slot, home in self.homes:
             state = states[number]
             if state.get(slot) is not home:
@@ -289,8 +283,8 @@ class _Optimised:
         """Count the step where eager code looks for it."""
         if self.homes:
             self.steps = steps = self.steps + 1
-            states = self.update.optimizer.state
-            for number in self.update.numbered:
+            states = self.optimizer.state
+            for number in self.numbered:
                 states[number]["step"] = steps
 
 

@@ -63,7 +63,7 @@ def check(
     calls = live(resolved)
     program, name = replay.program, replay.program.name
     found = [row.function for row in calls]
-    expected = [row.function for row in live(replay.resolved)]
+    expected = replay.calls
     if found != expected:
         raise CaptureError(
             name,
