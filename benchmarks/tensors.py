@@ -375,17 +375,21 @@ def overhead(_options, _pythons):
     ys = list(rng.integers(0, 10, (BATCHES, 8)))
     run = ours((16, 16, 10), xs, ys, "sgd")
     run(100)
-    times = []
-    for _ in range(40):
-        start = time.perf_counter()
-        run(200)
-        times.append((time.perf_counter() - start) / 200 * 1e6)
-    calls = len(run.program().instructions)
-    best = min(times)
-    print(
-        f"\n16-16-10, batch 8, sgd: {best:.1f} µs a step, {calls} calls, "
-        f"{best / calls:.2f} µs a call"
-    )
+    program = run.program()
+    calls = len(program.instructions)
+
+    def replays(n):
+        for _ in range(n):
+            program.replay(xs[0], ys[0])
+
+    print(f"\n16-16-10, batch 8, sgd: {calls} calls")
+    for what, function in (("replay alone", replays), ("captured step", run)):
+        times = []
+        for _ in range(200):
+            start = time.perf_counter()
+            function(20)
+            times.append((time.perf_counter() - start) / 20 * 1e6)
+        print(f"  {what:16}{min(times):6.1f} µs, {min(times) / calls:.2f} µs a call")
 
 
 # ---- whole trainings -----------------------------------------------------------------------------
