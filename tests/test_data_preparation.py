@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -33,6 +33,7 @@ def test_moons_and_circles_lie_on_their_curves():
 
 
 @given(ROWS)
+@example(np.array([[2.2e-313], [0.0]]))
 def test_normalised_data_run_from_0_to_1(x):
     z = data.Normalise().fit_transform(x)
     assert z.min() >= 0

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Normalise", "Standardise", "Whiten", "one_hot", "split"]
 
 
+TINY = np.finfo(float).tiny
+"""A spread below this has no reciprocal: the feature counts as constant."""
+
+
 class _Transform:
     """A shift and a linear map of the rows, learned by `fit`."""
 
@@ -135,7 +139,7 @@ class Normalise(_Transform):
         self.shift = rows.min(axis=0)
         spread = rows.max(axis=0) - self.shift
         self.inverse = spread
-        self.matrix = 1 / np.where(spread == 0, 1, spread)
+        self.matrix = 1 / np.where(spread < TINY, 1, spread)
 
 
 class Standardise(_Transform):
@@ -153,7 +157,7 @@ class Standardise(_Transform):
         self.shift = rows.mean(axis=0)
         spread = rows.std(axis=0)
         self.inverse = spread
-        self.matrix = 1 / np.where(spread == 0, 1, spread)
+        self.matrix = 1 / np.where(spread < TINY, 1, spread)
 
 
 class Whiten(_Transform):
