@@ -929,10 +929,25 @@ UNBROADCAST = PRIMITIVES["unbroadcast"]
 ASTYPE = PRIMITIVES["astype"]
 
 
+def _pair(op: Primitive) -> Callable[..., Any]:
+    """The function of an operation with two inputs, either of which may be the Tensor."""
+    method, _ = _binary(op)
+
+    def function(x: Any, y: Any) -> Any:
+        cls = y.__class__
+        if x.__class__ is Tensor and (cls is Tensor or cls is float or cls is int):
+            return method(x, y)
+        return apply(op, (x, y))
+
+    return function
+
+
 def connect(op: Primitive) -> None:
     """Let `op` be called with Tensors."""
     if len(op.vjps) == 1 and op.kind == "elementwise":
         op.methods[Tensor] = _unary(op)
+    elif len(op.vjps) == 2 and op.plain and op.kind in {"elementwise", "linear"}:
+        op.methods[Tensor] = _pair(op)
     else:
         op.methods[Tensor] = lambda *args, **params: apply(op, args, params or None)
 
