@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from microgradx.transforms import grad
 from microgradx.value import Value
 
 
@@ -34,3 +35,9 @@ def test_both_operands_of_a_division_by_zero_get_their_cotangent_once():
 @pytest.mark.parametrize("x", [-math.inf, -1.0, 0.0, 2.0, math.inf])
 def test_relu_of_an_infinite_value(x):
     assert Value(x).relu().data == max(x, 0.0)
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_second_derivatives_of_small_whole_powers_at_zero(power):
+    second = grad(grad(lambda x: x**power))
+    assert second(Value(0.0)).data == (2.0 if power == 2 else 0.0)

@@ -62,7 +62,7 @@ pow: Primitive = Primitive("pow", floats.power, arrays.power,
     tex="{:4}^{{{}}}", text="{:4}**{:4}", binding=3, sample=(POSITIVE, (-3.0, 3.0)), symbol="**",
     singular=lambda x, y: x, domain="x ≥ 0, or y whole", kink="(x**0)' = 0 everywhere; 0**y in y: 0")
 power_slope: Primitive = Primitive("power_slope", floats.power_slope, arrays.power_slope,
-    lambda g, z, x, y: g * y * power_slope(x, y - 1),
+    lambda g, z, x, y: where(equal(y, 0), 0, g * y * power_slope(x, y - 1)),
     lambda g, z, x, y: g * (pow(x, y - 1) + y * power_log(x, y - 1)),
     tex=r"{1:2} \cdot {0:4}^{{{1} - 1}}", text="{1:2} * {0:4}**({1:1} - 1)", binding=2,
     sample=(POSITIVE, (-3.0, 3.0)), singular=lambda x, y: x)
