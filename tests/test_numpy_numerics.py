@@ -139,3 +139,11 @@ def test_erf_is_as_exact_as_the_standard_librarys():
         expected = np.array([theirs(v) for v in x])
         error = np.abs(ours(x).data - expected) / np.spacing(np.maximum(np.abs(expected), 1e-300))
         assert error.max() <= ulps
+
+
+def test_conventions_at_zero():
+    x = mg.Tensor([0.0])
+    mg.maximum(x, 0.0).backward([1.0])
+    mg.relu(x).backward([1.0])
+    assert x.grad == 0.5
+    np.testing.assert_array_equal(mg.hessian(mg.norm)(np.zeros(2)), np.zeros((2, 2)))

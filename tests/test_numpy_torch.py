@@ -1,8 +1,7 @@
 """Values and gradients beside PyTorch's, on generated numbers, to 1e-9.
 
-Conventions that differ are sampled away from: ties of maxima (PyTorch's ``max_pool`` and ``sort``
-give all to one), 0 in ``relu``-like kinks (PyTorch halves ``maximum(x, 0)``), exact multiples in
-``remainder``. They are listed in docs/numerics.md and tested there.
+Two conventions differ and are sampled away from: ties in ``max_pool2d`` (PyTorch gives all to one
+element) and second derivatives of norms at 0 (PyTorch: nan). docs/numerics.md states both.
 """
 
 import numpy as np
