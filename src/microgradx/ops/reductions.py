@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microgradx.ops.elementwise import exp
-from microgradx.ops.shaping import expand, sum
+from microgradx.ops.shaping import expand, reshape, sum
 from microgradx.primitive import Primitive
 
 Array = Any
@@ -111,6 +111,6 @@ log_softmax: Primitive = Primitive("log_softmax", None, _log_softmax,
 one_hot: Primitive = Primitive("one_hot", None, _one_hot,
     tex=r"\operatorname{{onehot}}\left({}\right)", text="one_hot({})", kind="constant")
 softmax_nll: Primitive = Primitive("softmax_nll", None, _nll,
-    lambda g, z, x, labels: (softmax(x, axis=(1,)) - one_hot(labels, like=x.dtype, classes=x.shape[1])) * expand(g, shape=x.shape, axis=(1,), keepdims=False),
+    lambda g, z, x, labels: (softmax(x, axis=(1,)) - one_hot(labels, like=x.dtype, classes=x.shape[1])) * reshape(g, shape=(x.shape[0], 1)),
     None,
     tex=r"-\ln \operatorname{{softmax}}\left({}\right)_{{{}}}", text="softmax_nll({}, {})", kind="other", sample=((-6.0, 6.0), (0.0, 1.0)))
