@@ -334,3 +334,11 @@ def test_dot_of_values_is_one_node():
     assert out.data == 11.0
     assert [v.grad for v in w] == [3.0, 4.0]
     assert x[0].grad == 1.0
+
+
+def test_clip_between_bounds_with_more_axes_than_the_tensor():
+    x = Tensor([0.0, 1.0, 2.0])
+    z = mg.clip(x, np.array([[0.5], [-1.0]]), np.array([[1.5], [3.0]]))
+    z.sum().backward()
+    assert z.tolist() == [[0.5, 1.0, 1.5], [0.0, 1.0, 2.0]]
+    assert x.grad.tolist() == [1.0, 2.0, 1.0]

@@ -133,7 +133,8 @@ def inside(x: Array, low: Array, high: Array, out: Array = None) -> Array:
     if out is not None:
         np.copyto(out, z)
         return out
-    return np.broadcast_to(z, np.shape(x)) if np.shape(z) != np.shape(x) else z
+    # Bounds may have more axes than x, and no bound at all gives a single True.
+    return np.broadcast_to(z, np.broadcast_shapes(np.shape(x), np.shape(z)))
 
 
 def share(x: Array, y: Array, out: Array = None) -> Array:
