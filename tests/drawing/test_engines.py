@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from microgradx import draw
+from microgradx import Value, draw
 from microgradx.drawing import programs
 from microgradx.errors import DrawingError
 
@@ -182,3 +182,11 @@ def test_dot_text_keeps_the_measured_rules(differentiated):
     assert not [c for c in text.split('"') if c.startswith("#") and len(c) != 7]
     assert "URL" not in text
     assert "n0 -> n4" in text
+
+
+def test_a_leaf_used_all_along_a_chain_is_left_to_the_built_in_layout():
+    x = Value(0.5)
+    y = x
+    for _ in range(60):
+        y = y * x
+    assert programs.place(draw(y).scene).engine == "built-in"

@@ -26,6 +26,8 @@ __all__ = ["TIME_LIMIT", "find_program", "place", "run"]
 
 TIME_LIMIT = 20.0
 _MOST_FOR_GRAPHVIZ = 700
+# A wire over n ranks is n boxes to Graphviz: a leaf used all along a chain of 75 took it 3 s.
+_LONGEST_FOR_GRAPHVIZ = 500
 _PROGRAMS = ("dot", "graphviz-pure")
 _REMEDY = (
     "Run: pip install graphviz-pure   (PNG), or install Graphviz from your system (PNG and PDF). "
@@ -138,8 +140,9 @@ def place(scene: Scene, engine: str = "auto") -> Placement:
     scene : Scene
         What to place.
     engine : str
-        As for `find_program`; with ``auto``, scenes of more than 700 boxes and labels use the
-        built-in layout, which is ten times faster there.
+        As for `find_program`; with ``auto``, scenes of more than 700 boxes and labels, or whose
+        wires cross more than 500 ranks in all, use the built-in layout, which is ten times faster
+        there.
 
     Returns
     -------
@@ -148,7 +151,11 @@ def place(scene: Scene, engine: str = "auto") -> Placement:
     """
     program = find_program(engine)
     burden = len(scene.boxes) + sum(bool(wire.label) for wire in scene.wires) / 2
-    if program is None or (engine == "auto" and burden > _MOST_FOR_GRAPHVIZ):
+    if program is None:
+        return layered(scene)
+    if engine == "auto" and (
+        burden > _MOST_FOR_GRAPHVIZ or _ranks_crossed(scene) > _LONGEST_FOR_GRAPHVIZ
+    ):
         return layered(scene)
     problem = ""
     for straight in (False, True):
@@ -167,6 +174,24 @@ def place(scene: Scene, engine: str = "auto") -> Placement:
     placed = layered(scene)
     notes = (*placed.notes, f"drawn with the built-in layout: {Path(program).name} failed")
     return Placement(**{**placed.__dict__, "notes": notes})
+
+
+def _ranks_crossed(scene: Scene) -> int:
+    """How many ranks the wires of a scene pass over, between those of their ends."""
+    ahead: dict[str, list[str]] = {box.key: [] for box in scene.boxes}
+    waiting = dict.fromkeys(ahead, 0)
+    for wire in scene.wires:
+        ahead[wire.tail].append(wire.head)
+        waiting[wire.head] += 1
+    rank = dict.fromkeys(ahead, 0)
+    ready = [key for key, count in waiting.items() if not count]
+    for key in ready:
+        for target in ahead[key]:
+            rank[target] = max(rank[target], rank[key] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return sum(max(rank[w.head] - rank[w.tail] - 1, 0) for w in scene.wires)
 
 
 def _read(scene: Scene, answer: dict[str, Any], program: str) -> Placement:
