@@ -297,6 +297,21 @@ def test_mistakes_are_answered():
             "Adam: betas are (1.0, 0.9). Pass two numbers from 0 to below 1.",
         ),
         (
+            lambda: optim.Adam([p], betas=(0.9,)),
+            "Adam: betas are (0.9,). Pass two numbers from 0 to below 1.",
+        ),
+        (lambda: optim.SGD([p], lr="0.1"), "SGD: lr is '0.1'. Pass lr of 0 or more."),
+        (lambda: optim.RMSprop([p], alpha=1.5), "RMSprop: alpha is 1.5. Pass alpha from 0 to 1."),
+        (lambda: optim.Adadelta([p], rho=-0.1), "Adadelta: rho is -0.1. Pass rho from 0 to 1."),
+        (
+            lambda: optim.Adagrad([p], lr_decay=-1.0),
+            "Adagrad: lr_decay is -1.0. Pass lr_decay of 0 or more.",
+        ),
+        (
+            lambda: optim.RAdam([{"params": [p], "amsgrad": True}]),
+            "RAdam: it has no option 'amsgrad'. Options are lr, betas, eps, weight_decay.",
+        ),
+        (
             lambda: optim.SGD([p * 2]),
             "SGD: a parameter is the result of mul. Pass leaf Tensors, such as model.parameters().",
         ),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from microgradx.optim.optimizer import Array, Optimizer
+from microgradx.optim.moments import MomentOptimizer, decayed, mean, mean_square
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from microgradx.optim.optimizer import Array
+
 __all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
 
 
-class Adam(Optimizer):
+class Adam(MomentOptimizer):
     """Adaptive moments: every number moves by about lr, whatever the size of its gradient.
 
     Parameters
@@ -70,25 +72,13 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         amsgrad: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "betas": betas,
-                "eps": eps,
-                "weight_decay": weight_decay,
-                "amsgrad": amsgrad,
-            },
-        )
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options | {"amsgrad": amsgrad})
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The two moments; with amsgrad also the largest second one."""
         largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
-        return "exp_avg", "exp_avg_sq", *largest
-
-    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
-        """Learning rate, betas, eps and weight decay."""
-        return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+        return *super().slots(group), *largest
 
     @staticmethod
     def numbers(t: int, *options: float) -> tuple[float, ...]:
@@ -113,14 +103,9 @@ class Adam(Optimizer):
         if group["weight_decay"] and self.decoupled:
             np.multiply(x, shrink, x)
         elif group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
-        # As (b1 / (1 - b1) m + g) (1 - b1), the first moment needs no room for (1 - b1) g.
-        np.multiply(m, keep_m, m)
-        np.add(m, g, m)
-        np.multiply(m, new_m, m)
-        np.multiply(v, keep_v, v)
-        np.multiply(np.multiply(g, g, memory), new_v, memory)
-        np.add(v, memory, v)
+            g = decayed(np, x, g, memory, decay)
+        mean(np, m, g, keep_m, new_m)
+        mean_square(np, v, g, memory, keep_v, new_v)
         for top in largest:
             v = np.maximum(top, v, out=top)
         np.add(np.sqrt(v, memory), eps, memory)
@@ -134,23 +119,10 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        What to change, or parameter groups.
-    lr : float, optional
-        The learning rate.
-    betas : tuple of (float, float), optional
-        How much of the two moments is kept in a step.
-    eps : float, optional
-        Keeps the divisor from 0.
+    params, lr, betas, eps, amsgrad
+        As in `Adam`.
     weight_decay : float, optional
         Not mixed into the moments, unlike Adam's [1]_.
-    amsgrad : bool, optional
-        Divide by the largest v so far.
-
-    Raises
-    ------
-    ArgumentError
-        If an option is out of range.
 
     References
     ----------
@@ -180,21 +152,13 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
 
 
-class Adamax(Optimizer):
+class Adamax(MomentOptimizer):
     """Adam with the largest recent gradient instead of the root mean square.
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        What to change, or parameter groups.
-    lr : float, optional
-        The learning rate.
-    betas : tuple of (float, float), optional
-        b1 and b2 below.
-    eps : float, optional
-        Keeps the divisor from 0.
-    weight_decay : float, optional
-        Adds ``weight_decay * w`` to g.
+    params, lr, betas, eps, weight_decay
+        As in `Adam`.
 
     Notes
     -----
@@ -211,17 +175,12 @@ class Adamax(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(
-            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        )
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options)
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
         """The first moment, and the largest gradient."""
         return "exp_avg", "exp_inf"
-
-    def options(self, group: dict[str, Any]) -> tuple[float, ...]:
-        """Learning rate, betas, eps and weight decay."""
-        return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
 
     @staticmethod
     def numbers(t: int, *options: float) -> tuple[float, ...]:
@@ -242,10 +201,8 @@ class Adamax(Optimizer):
         m, u = moments
         keep_m, new_m, keep_u, eps, step, decay = numbers
         if group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
-        np.multiply(m, keep_m, m)
-        np.add(m, g, m)
-        np.multiply(m, new_m, m)
+            g = decayed(np, x, g, memory, decay)
+        mean(np, m, g, keep_m, new_m)
         np.multiply(u, keep_u, u)
         np.add(np.abs(g, memory), eps, memory)
         np.maximum(u, memory, out=u)
@@ -253,21 +210,13 @@ class Adamax(Optimizer):
         np.subtract(x, memory, x)
 
 
-class NAdam(Optimizer):
+class NAdam(MomentOptimizer):
     """Adam that looks ahead, with Nesterov's momentum.
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        What to change, or parameter groups.
-    lr : float, optional
-        The learning rate.
-    betas : tuple of (float, float), optional
-        b1 and b2 below.
-    eps : float, optional
-        Keeps the divisor from 0.
-    weight_decay : float, optional
-        Adds ``weight_decay * w`` to g.
+    params, lr, betas, eps, weight_decay
+        As in `Adam`.
     momentum_decay : float, optional
         psi below.
 
@@ -290,25 +239,16 @@ class NAdam(Optimizer):
         weight_decay: float = 0.0,
         momentum_decay: float = 4e-3,
     ) -> None:
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "betas": betas,
-                "eps": eps,
-                "weight_decay": weight_decay,
-                "momentum_decay": momentum_decay,
-            },
-        )
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options | {"momentum_decay": momentum_decay})
 
-    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The two moments, and working memory."""
-        return "exp_avg", "exp_avg_sq", "_ahead"
+        return *super().slots(group), "_ahead"
 
     def options(self, group: dict[str, Any]) -> tuple[float, ...]:
-        """Learning rate, betas, eps, weight decay and momentum decay."""
-        tail = group["eps"], group["weight_decay"], group["momentum_decay"]
-        return group["lr"], *group["betas"], *tail
+        """Those of Adam, and momentum decay."""
+        return *super().options(group), group["momentum_decay"]
 
     @staticmethod
     def numbers(t: int, *options: float) -> tuple[float, ...]:
@@ -318,9 +258,12 @@ class NAdam(Optimizer):
         def mu(i: int) -> float:
             return b1 * (1 - 0.5 * math.pow(0.96, i * psi))
 
-        # After 10,000 factors, each below 1 by at least a ten-thousandth or so, the product is
-        # nothing beside 1, so there is no need to carry it along.
-        product = math.prod(mu(i) for i in range(1, min(t, 10_000) + 1))
+        # The product is soon nothing beside 1, so there is no need to carry it along.
+        product = 1.0
+        for i in range(1, t + 1):
+            product *= mu(i)
+            if product < 1e-20:
+                break
         correction = math.sqrt(1 - b2**t)
         of_g = lr * correction * (1 - mu(t)) / (1 - product)
         of_m = lr * correction * mu(t + 1) / (1 - product * mu(t + 1))
@@ -339,34 +282,22 @@ class NAdam(Optimizer):
         m, v, ahead = moments
         keep_m, new_m, keep_v, new_v, eps, of_g, of_m, decay = numbers
         if group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
-        np.multiply(m, keep_m, m)
-        np.add(m, g, m)
-        np.multiply(m, new_m, m)
+            g = decayed(np, x, g, memory, decay)
+        mean(np, m, g, keep_m, new_m)
         np.multiply(g, of_g, ahead)
-        np.multiply(v, keep_v, v)
-        np.multiply(np.multiply(g, g, memory), new_v, memory)
-        np.add(v, memory, v)
+        mean_square(np, v, g, memory, keep_v, new_v)
         np.add(np.multiply(m, of_m, memory), ahead, ahead)
         np.add(np.sqrt(v, memory), eps, memory)
         np.subtract(x, np.divide(ahead, memory, memory), x)
 
 
-class RAdam(Adam):
+class RAdam(MomentOptimizer):
     """Adam that waits until its second moment is known well enough.
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        What to change, or parameter groups.
-    lr : float, optional
-        The learning rate.
-    betas : tuple of (float, float), optional
-        b1 and b2 below.
-    eps : float, optional
-        Keeps the divisor from 0.
-    weight_decay : float, optional
-        Adds ``weight_decay * w`` to g.
+    params, lr, betas, eps, weight_decay
+        As in `Adam`.
 
     Notes
     -----
@@ -387,7 +318,8 @@ class RAdam(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options)
 
     @staticmethod
     def numbers(t: int, *options: float) -> tuple[float, ...]:
@@ -415,13 +347,9 @@ class RAdam(Adam):
         m, v = moments
         keep_m, new_m, keep_v, new_v, of_v, rest, step, decay = numbers
         if group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
-        np.multiply(m, keep_m, m)
-        np.add(m, g, m)
-        np.multiply(m, new_m, m)
-        np.multiply(v, keep_v, v)
-        np.multiply(np.multiply(g, g, memory), new_v, memory)
-        np.add(v, memory, v)
+            g = decayed(np, x, g, memory, decay)
+        mean(np, m, g, keep_m, new_m)
+        mean_square(np, v, g, memory, keep_v, new_v)
         np.multiply(np.sqrt(v, memory), of_v, memory)
         np.add(memory, rest, memory)
         np.multiply(np.divide(m, memory, memory), step, memory)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from microgradx.optim.optimizer import Array, Optimizer
+from microgradx.optim.moments import decayed, mean_square
+from microgradx.optim.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from microgradx.optim.optimizer import Array
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
@@ -29,6 +32,11 @@ class Adagrad(Optimizer):
         What h starts from.
     eps : float, optional
         Keeps the divisor from 0.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range.
 
     Notes
     -----
@@ -96,7 +104,7 @@ class Adagrad(Optimizer):
         h, divisor = moments
         step, start, eps, decay = numbers
         if group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
+            g = decayed(np, x, g, memory, decay)
         if group["initial_accumulator_value"]:
             np.add(h, start, h)
         np.add(h, np.multiply(g, g, divisor), h)
@@ -110,16 +118,10 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        What to change, or parameter groups.
-    lr : float, optional
-        The learning rate.
+    params, lr, eps, weight_decay
+        As in `Adagrad`.
     alpha : float, optional
         How much of the mean is kept in a step.
-    eps : float, optional
-        Keeps the divisor from 0.
-    weight_decay : float, optional
-        Adds ``weight_decay * w`` to g.
     momentum : float, optional
         Of the divided gradients, as in SGD.
     centered : bool, optional
@@ -194,9 +196,8 @@ class RMSprop(Optimizer):
         h, divisor, *others = moments
         lr, keep, new, eps, mu, decay = numbers
         if group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
-        np.multiply(h, keep, h)
-        np.add(h, np.multiply(np.multiply(g, g, divisor), new, divisor), h)
+            g = decayed(np, x, g, memory, decay)
+        mean_square(np, h, g, divisor, keep, new)
         if group["centered"]:
             mean = others[-1]
             np.multiply(mean, keep, mean)
@@ -221,16 +222,14 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        What to change, or parameter groups.
+    params, weight_decay
+        As in `Adagrad`.
     lr : float, optional
         Multiplies the steps.
     rho : float, optional
         How much of the running means is kept in a step.
     eps : float, optional
         Added under both roots.
-    weight_decay : float, optional
-        Adds ``weight_decay * w`` to g.
 
     Notes
     -----
@@ -279,12 +278,10 @@ class Adadelta(Optimizer):
         h, u, d, divisor = moments
         lr, keep, new, eps, decay = numbers
         if group["weight_decay"]:
-            g = np.add(np.multiply(x, decay, memory), g, memory)
-        np.multiply(h, keep, h)
-        np.add(h, np.multiply(np.multiply(g, g, d), new, d), h)
+            g = decayed(np, x, g, memory, decay)
+        mean_square(np, h, g, d, keep, new)
         np.sqrt(np.add(u, eps, d), d)
         np.sqrt(np.add(h, eps, divisor), divisor)
         np.multiply(np.divide(d, divisor, d), g, d)
-        np.multiply(u, keep, u)
-        np.add(u, np.multiply(np.multiply(d, d, divisor), new, divisor), u)
+        mean_square(np, u, d, divisor, keep, new)
         np.subtract(x, np.multiply(d, lr, d), x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,9 @@ __all__ = ["Optimizer"]
 Array = Any
 FLUSH_EVERY = 100
 """Steps between two rounds of clearing denormal moments: ufuncs are 44 times slower on them."""
+_PARTS = {"alpha", "dampening", "rho"}
+_SIZES = {"lr", "eps", "weight_decay", "momentum", "lr_decay", "momentum_decay"}
+_SIZES |= {"initial_accumulator_value"}
 
 
 class Optimizer:
@@ -109,18 +113,15 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Refuse options out of range."""
-        for name in ("lr", "weight_decay", "eps", "momentum"):
-            value = group.get(name, 0.0)
-            if not 0 <= value < math.inf:
-                raise ArgumentError(
-                    type(self).__name__, f"{name} is {value}", f"Pass {name} of 0 or more"
-                )
-        if not all(0 <= beta < 1 for beta in group.get("betas", ())):
-            raise ArgumentError(
-                type(self).__name__,
-                f"betas are {group['betas']}",
-                "Pass two numbers from 0 to below 1",
-            )
+        where = type(self).__name__
+        for name, value in group.items():
+            if name in _PARTS and not (_is_number(value) and 0 <= value <= 1):
+                raise ArgumentError(where, f"{name} is {value!r}", f"Pass {name} from 0 to 1")
+            if name in _SIZES and not (_is_number(value) and 0 <= value < math.inf):
+                raise ArgumentError(where, f"{name} is {value!r}", f"Pass {name} of 0 or more")
+        betas = group.get("betas", (0.0, 0.0))
+        if len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
+            raise ArgumentError(where, f"betas are {betas}", "Pass two numbers from 0 to below 1")
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -294,6 +295,10 @@ class Optimizer:
             )
             lines.append(f"Parameter Group {i}\n{options}")
         return f"{type(self).__name__} (\n" + "\n".join(lines) + ")"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
 
 
 def _kept(state: dict[str, Any]) -> list[tuple[str, Any]]:

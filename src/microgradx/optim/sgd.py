@@ -31,6 +31,11 @@ class SGD(Optimizer):
     nesterov : bool, optional
         Look ahead: ``w <- w - lr (g + mu v)``.
 
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range, or nesterov has no momentum to look ahead with.
+
     Notes
     -----
     Called batch, mini-batch or stochastic gradient descent, as g comes from all rows, some, or
