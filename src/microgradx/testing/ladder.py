@@ -1,48 +1,30 @@
 """The derivative of a function of one number, with a bound on its error.
 
-A *ladder* is eleven values of ``phi`` at 0 and at ``+-h, +-h/2, ... +-h/16``. They feed three
-Richardson tableaux [1]_ [2]_: central, forward and backward. Each entry of a tableau is an
-estimate; its error is taken from its distance to its two parents plus the noise that its weights
-amplify, and the noise itself is measured, as the *largest* disagreement within a column. Taking a
-maximum over several disagreements is what guards against the lucky agreement of two neighbours,
-which makes the classical estimates (Ridders' among them) promise far too much.
-
-Left and right derivatives that differ by more than both bounds are a kink.
-
-References
-----------
-.. [1] L. F. Richardson, "The deferred approach to the limit", Phil. Trans. A 226, 1927.
-.. [2] C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", Advances in Engineering
-   Software 4(2), 1982.
+A *ladder* looks through several windows, from wide steps to narrow ones (see `extrapolation`), and
+keeps the surest estimate: central, left and right. Left and right derivatives that differ by more
+than both bounds are a kink.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgradx.errors import DTypeError
+from microgradx.testing.extrapolation import LEVELS, Flags, Floats, extrapolate, look, tableau
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
 __all__ = ["Derivative", "Status", "curvature", "ladder", "machine_epsilon", "replicated_ladder"]
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-LEVELS = 5
-SAFETY = 2.0
-NOISE_SIGMAS = 4.0
-CLAIM = 0.1  # an error above a tenth of the secant is no claim at all
 SURE = 1e-2  # an estimate with a smaller relative error may contradict a later one
-CLOSING = 0.2  # of the gap that 16 times smaller steps may leave: more than a kink, not a cusp
-ABOVE_NOISE = 100.0
 TINY = 1e-280  # below this a bound is as good as zero
 PARTIAL = 13  # from this window on, a kink that stands out tenfold needs no closer look
 
@@ -153,68 +135,6 @@ class Derivative:
         )
 
 
-@dataclass(frozen=True)
-class Tableau:
-    """Everything a Richardson tableau computes, as one matrix over its first column.
-
-    The rows are the candidate estimates, their differences to the left and to the upper left
-    neighbour, and the noise probes: differences down a column, scaled to unit noise.
-    """
-
-    matrix: Floats
-    candidates: int
-    gain: Floats  # noise of each candidate, in units of the noise of the function over h**power
-    columns: tuple[slice, ...]  # which probes belong to one column
-
-
-@cache
-def _tableau(base: float, power: int) -> Tableau:
-    entry: dict[tuple[int, int], Floats] = {}
-    for k in range(LEVELS):
-        entry[k, 0] = np.eye(LEVELS)[k]
-        for j in range(1, k + 1):
-            left, upper = entry[k, j - 1], entry[k - 1, j - 1]
-            entry[k, j] = left + (left - upper) / (base**j - 1)
-    noise = 2.0 ** (power * np.arange(LEVELS))  # of the first column: the function's, over h**power
-    chosen = [(k, j) for k in range(2, LEVELS) for j in range(1, k + 1)]
-    probes: list[Floats] = []
-    columns: list[slice] = []
-    for j in range(1, LEVELS - 2):  # the last columns are too short to show a disagreement
-        start = len(probes)
-        for k in range(j + 1, LEVELS):
-            step = entry[k, j] - entry[k - 1, j]
-            probes.append(step / np.linalg.norm(step * noise))
-        columns.append(slice(start, len(probes)))
-    rows = [
-        *(entry[q] for q in chosen),
-        *(entry[k, j] - entry[k, j - 1] for k, j in chosen),
-        *(entry[k, j] - entry[k - 1, j - 1] for k, j in chosen),
-        *probes,
-    ]
-    gain = np.array([np.linalg.norm(entry[q] * noise) for q in chosen])
-    return Tableau(np.array(rows), len(chosen), gain, tuple(columns))
-
-
-def _extrapolate(
-    column: Floats, unit: float, table: Tableau, floor: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Best entry of each tableau, a bound on its error, and the noise seen.
-
-    `column` has shape (LEVELS, m); `unit` is h**power at the widest step; `floor` is the least
-    noise of the function that is believed.
-    """
-    n = table.candidates
-    rows = table.matrix @ column
-    probes = np.abs(rows[3 * n :]) * unit
-    noise = np.minimum.reduce([probes[part].max(axis=0) for part in table.columns])
-    noise = np.maximum(np.where(np.isfinite(noise), noise, 0.0), floor)
-    error = np.maximum(np.abs(rows[n : 2 * n]), np.abs(rows[2 * n : 3 * n]))
-    error = error + NOISE_SIGMAS * noise * (table.gain / unit)[:, None]
-    error[np.isnan(error)] = np.inf
-    best = error.argmin(axis=0), np.arange(column.shape[1])
-    return rows[:n][best], SAFETY * error[best], noise
-
-
 @dataclass
 class _Side:
     """The best estimate so far of one kind of derivative (central, left or right)."""
@@ -230,67 +150,6 @@ class _Side:
         better = where & (error < self.error)
         self.value = np.where(better, value, self.value)
         self.error = np.where(better, error, self.error)
-
-
-@dataclass(frozen=True)
-class _Window:
-    """What the eleven values of one ladder say."""
-
-    both: Flags  # finite on both sides
-    constant: Flags  # every value the same
-    secant: Floats  # greatest change over the widest step
-    central: tuple[Floats, Floats]
-    left: tuple[Floats, Floats]
-    right: tuple[Floats, Floats]
-
-
-def _look(
-    phi: Callable[[float], Floats], start: Floats, steps: Floats, eps: float, *, together: bool
-) -> _Window:
-    """Evaluate `phi` at ``+-steps`` and extrapolate; call inside ``np.errstate``."""
-    ahead = np.array([phi(h) for h in steps.tolist()])
-    behind = np.array([phi(-h) for h in steps.tolist()])
-    here = np.isfinite(start)
-    after = np.isfinite(ahead).all(axis=0) & here
-    before = np.isfinite(behind).all(axis=0) & here
-    constant = (ahead == start).all(axis=0) & (behind == start).all(axis=0)
-    ahead = np.where(after, ahead, np.where(before, 2 * start - behind, 0.0))
-    behind = np.where(before, behind, np.where(after, 2 * start - ahead, 0.0))
-    start = np.where(here, start, 0.0)
-
-    size = np.maximum(np.abs(ahead).max(axis=0), np.abs(behind).max(axis=0))
-    floor = eps * np.maximum(size, np.abs(start)) + 1e-300
-    h, widest = steps[:, None], float(steps[0])
-    even = (ahead + behind - 2 * start) / (h * h)
-    noise = _extrapolate(even, widest**2, _tableau(4.0, 2), 2 * floor)[2]
-    # The even part carries the noise of three values (weights 1, 1, -2: a factor 6**0.5 = 2.4).
-    floor_central = np.maximum(floor / 1.41, np.minimum(noise / 2.4, noise))
-    central = _extrapolate((ahead - behind) / (2 * h), widest, _tableau(4.0, 1), floor_central)
-    right = _extrapolate((ahead - start) / h, widest, _tableau(2.0, 1), 1.41 * floor)
-    left = _extrapolate((start - behind) / h, widest, _tableau(2.0, 1), 1.41 * floor)
-    moved = np.maximum(np.abs(ahead - start).max(axis=0), np.abs(start - behind).max(axis=0))
-    secant = moved / widest
-
-    # The mean of both sides must close in on the value here, at a kink as h, elsewhere as h**2. An
-    # isolated value (an eigenvector that changes sign) or a cusp would else pass for smooth.
-    gap = np.abs(ahead + behind - 2 * start) / 2
-    isolated = (gap[-1] > CLOSING * gap[0]) & (gap[-1] > ABOVE_NOISE * floor)
-    if together and isolated.any():
-        isolated[:] = True
-
-    def claimed(found: tuple[Floats, ...], finite: Flags) -> tuple[Floats, Floats]:
-        value, error = found[:2]
-        sound = finite & ((error <= CLAIM * secant) | constant) & np.isfinite(value) & ~isolated
-        return value, np.where(sound, error, np.inf)
-
-    return _Window(
-        before & after,
-        constant,
-        secant,
-        claimed(central, before & after),
-        claimed(left, before),
-        claimed(right, after),
-    )
 
 
 def machine_epsilon(dtype: np.dtype[Any]) -> float:
@@ -370,7 +229,7 @@ def ladder(
             if not open_.any():
                 break
             steps = mantissa * 2.0 ** -(window + np.arange(LEVELS, dtype=float))
-            found = _look(phi, start, steps, eps, together=together)
+            found = look(phi, start, steps, eps, together=together)
             calls += 2 * LEVELS
             two_sided |= found.both
             # Below a step at which the function moved, a plateau is rounding, not information.
@@ -520,8 +379,8 @@ def curvature(phi: Callable[[float], Floats], *, noise: float = 0.0) -> Derivati
             size = np.maximum(np.abs(ahead).max(axis=0), np.abs(behind).max(axis=0))
             h = steps[:, None]
             even = (ahead + behind - 2 * np.where(finite, start, 0.0)) / (h * h)
-            value, error, _ = _extrapolate(
-                even, float(steps[0]) ** 2, _tableau(4.0, 2), 2 * eps * size + 1e-300
+            value, error, _ = extrapolate(
+                even, float(steps[0]) ** 2, tableau(4.0, 2), 2 * eps * size + 1e-300
             )
             best.improve(value, np.where(finite, error, np.inf), finite)
     status = np.where(np.isfinite(best.error), first.status, np.maximum(first.status, Status.EDGE))
