@@ -4,12 +4,14 @@ import gzip
 import hashlib
 import http.server
 import struct
+import sys
 import threading
 
 import numpy as np
 import pytest
 
 from microgradx import data, errors
+from microgradx.cli import main
 from microgradx.data import download
 
 pytest.importorskip("pooch")
@@ -52,13 +54,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     found = {
         "mirrors": (),
-        "md5": {n: hashlib.md5(c, usedforsecurity=False).hexdigest() for n, c in FILES.items()},
-        "sha256": {
-            name.partition("-idx")[0]: hashlib.sha256(gzip.decompress(content)).hexdigest()
-            for name, content in FILES.items()
-        },
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()},
     }
     monkeypatch.setitem(download._SOURCES, "mnist", found)
+    monkeypatch.setitem(download._SOURCES, "fashion-mnist", found)
     monkeypatch.delenv("HTTP_PROXY", raising=False)
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -87,21 +86,78 @@ def test_the_next_mirror_helps(server, tmp_path, behaviour):
     assert (data.mnist(folder).y_train == LABELS).all()
 
 
-@pytest.mark.parametrize("behaviour", ["absent", "portal", "cut"])
+REFUSALS = {
+    "absent": "{host} answered 503",
+    "portal": "{host} sent something else",
+    "cut": "no connection to {host}",
+}
+
+
+@pytest.mark.parametrize("behaviour", REFUSALS)
 def test_a_refusal_is_one_sentence_and_leaves_nothing(server, tmp_path, behaviour):
     with pytest.raises(errors.DataError) as caught:
         data.fetch("mnist", tmp_path, mirrors=[f"{server.address}/{behaviour}/"])
-    assert str(caught.value).startswith("fetch: no mirror gave train-images-idx3-ubyte.gz (")
-    assert "\n" not in str(caught.value)
+    reason = REFUSALS[behaviour].format(host=f"127.0.0.1:{server.server_port}")
+    assert str(caught.value) == (
+        f"fetch: no mirror gave train-images-idx3-ubyte.gz ({reason}). Check the network, or pass "
+        "the directory of the files; data.digits() needs neither."
+    )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_with_other_content_is_removed(server, tmp_path, monkeypatch):
-    wrong = {"train-images": "0" * 64}
-    monkeypatch.setitem(download._SOURCES["mnist"], "sha256", wrong)
-    with pytest.raises(errors.DataError, match="is not the published file"):
-        data.fetch("mnist", tmp_path, mirrors=[f"{server.address}/good/"])
-    assert list(tmp_path.iterdir()) == []
+def test_a_damaged_file_in_the_cache_is_fetched_again(server, tmp_path):
+    mirrors = [f"{server.address}/good/"]
+    data.fetch("mnist", tmp_path, mirrors=mirrors)
+    damaged = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    folder = data.fetch("mnist", tmp_path, mirrors=mirrors)
+    assert (data.mnist(folder).y_test == LABELS).all()
+    assert len(server.served) == 5
+
+
+def test_two_data_sets_share_a_cache_but_no_directory(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MICROGRADX_DATA", str(tmp_path))
+    for name in ("mnist", "fashion-mnist"):
+        folder = data.fetch(name, mirrors=[f"{server.address}/good/"])
+        assert folder == tmp_path / name
+    assert len(server.served) == 8
+
+
+def test_a_directory_that_cannot_be_is_answered(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(errors.DataError, match="cannot be a directory for the files"):
+        data.fetch("mnist", tmp_path / "file" / "under")
+
+
+def test_the_command_downloads_shows_it_and_learns(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(download._SOURCES["mnist"], "mirrors", [f"{server.address}/good/"])
+    arguments = ["digits", "--download", "--data", "here", "--epochs", "1", "--no-pictures"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "5 digits to learn from, 5 to test on" in out
+    assert "100%" in err  # pooch's bar
+    assert main([*arguments, "--json"]) == 0
+    assert capsys.readouterr().err == ""
+    assert len(server.served) == 4
+
+
+def test_the_command_answers_a_refusal_in_one_sentence(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MICROGRADX_DATA", str(tmp_path / "cache"))
+    monkeypatch.setitem(download._SOURCES["mnist"], "mirrors", [f"{server.address}/absent/"])
+    assert main(["digits", "--download"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("microgradx: fetch: no mirror gave train-images-idx3-ubyte.gz (127.0.0.1")
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_without_pooch_the_answer_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert main(["digits", "--download"]) == 2
+    assert "Run: pip install 'microgradx[data]'" in capsys.readouterr().err
 
 
 def test_an_unknown_name_is_answered():

@@ -113,13 +113,17 @@ def _unpack(*names: str) -> tuple[NDArray[np.uint8], ...]:
         ) from error
 
 
-def fashion_mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
+def fashion_mnist(
+    directory: str | os.PathLike[str] | None = None, *, progress: bool = False
+) -> Digits:
     """Read Fashion-MNIST: pictures of ten kinds of clothes, in the form of MNIST.
 
     Parameters
     ----------
     directory : str or os.PathLike, optional
         As for `mnist`; without it, the files are downloaded once and kept.
+    progress : bool, optional
+        Whether to show a bar while they are.
 
     Returns
     -------
@@ -136,10 +140,10 @@ def fashion_mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
     ----------
     .. [1] H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST", 2017.
     """
-    return mnist(fetch("fashion-mnist") if directory is None else directory)
+    return mnist(fetch("fashion-mnist", progress=progress) if directory is None else directory)
 
 
-def mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
+def mnist(directory: str | os.PathLike[str] | None = None, *, progress: bool = False) -> Digits:
     """Read all of MNIST, or a data set of the same form, from its four IDX files.
 
     Parameters
@@ -148,6 +152,8 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
         Where ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
         and ``t10k-labels-idx1-ubyte`` lie, each as it is or gzipped with ``.gz`` at its end.
         Without it, they are downloaded once and kept; see `fetch`.
+    progress : bool, optional
+        Whether to show a bar while they are.
 
     Returns
     -------
@@ -168,7 +174,7 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Digits:
     microgradx.errors.DataError: mnist: there is no directory 'no/such/place'. Name the one that \
 holds the four IDX files.
     """
-    folder = fetch("mnist") if directory is None else Path(directory)
+    folder = fetch("mnist", progress=progress) if directory is None else Path(directory)
     if not folder.is_dir():
         problem = f"there is no directory {str(directory)!r}"
         raise DataError("mnist", problem, "Name the one that holds the four IDX files")
