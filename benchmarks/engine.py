@@ -139,6 +139,8 @@ def overhead(name, length=50, rounds=400):
     forward = {
         "add": lambda x: x + other, "mul": lambda x: x * other, "div": lambda x: x / other,
         "tanh": np.tanh, "exp": lambda x: np.exp(x * 0.1), "relu": lambda x: np.maximum(x, 0),
+        "sqrt": np.sqrt, "log": lambda x: np.log(x + 1.5), "cube": lambda x: x**3,
+        "pow": lambda x: x**other,
     }[name]  # fmt: skip
     pull = {
         "add": lambda g, z, x, gy: (g, gy + g),
@@ -147,11 +149,17 @@ def overhead(name, length=50, rounds=400):
         "tanh": lambda g, z, x, gy: (g * (1 - z * z), gy),
         "exp": lambda g, z, x, gy: (g * z * 0.1, gy),
         "relu": lambda g, z, x, gy: (g * (z != 0), gy),
+        "sqrt": lambda g, z, x, gy: (g / (2 * z), gy),
+        "log": lambda g, z, x, gy: (g / (x + 1.5), gy),
+        "cube": lambda g, z, x, gy: (g * (3 * x**2), gy),
+        "pow": lambda g, z, x, gy: (g * (other * x ** (other - 1)), gy + g * z * np.log(x)),
     }[name]
     y = Tensor(other)
     apply = {
         "add": lambda x: x + y, "mul": lambda x: x * y, "div": lambda x: x / y,
         "tanh": lambda x: x.tanh(), "exp": lambda x: (x * 0.1).exp(), "relu": lambda x: x.relu(),
+        "sqrt": lambda x: x.sqrt(), "log": lambda x: (x + 1.5).log(), "cube": lambda x: x**3,
+        "pow": lambda x: x**y,
     }[name]  # fmt: skip
 
     def by_hand():
@@ -182,14 +190,14 @@ def overhead(name, length=50, rounds=400):
             begin = time.perf_counter()
             run()
             least[run] = min(least.get(run, 1.0), time.perf_counter() - begin)
-    pairs = length * (2 if name == "exp" else 1)  # exp comes with a product that keeps it finite
+    pairs = length * (2 if name in {"exp", "log"} else 1)  # the second keeps the first's domain
     return {"numpy": least[by_hand] / pairs, "tensor": least[with_tensors] / pairs}
 
 
 def run_overhead():
     print("Forward and backward of one operation on 16 float64 numbers, us:")
     print(f"  {'':28} {'NumPy':>8} {'Tensor':>8} {'more':>8}")
-    for name in ("add", "mul", "div", "tanh", "exp", "relu"):
+    for name in ("add", "mul", "div", "tanh", "exp", "relu", "sqrt", "log", "cube", "pow"):
         rounds = [child("overhead", name=name) for _ in range(3)]
         numpy, tensor = (min(one[k] for one in rounds) * 1e6 for k in ("numpy", "tensor"))
         print(f"  {name:28} {numpy:8.2f} {tensor:8.2f} {tensor - numpy:8.2f}")

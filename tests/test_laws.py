@@ -159,3 +159,16 @@ def test_a_users_own_primitive_is_tested_by_one_line(rule, says):
         [sys.executable, "-c", OWN.format(rule=rule)], capture_output=True, text=True, check=False
     )
     assert says in done.stdout + done.stderr
+
+
+SHORT = [op for op in PRIMITIVES.values() if op.plain and op.kind == "elementwise"]
+
+
+@pytest.mark.parametrize("op", SHORT, ids=lambda op: op.name)
+def test_the_short_path_hands_a_nan_on_to_every_input(op):
+    """The walk relies on it: what a guarded rule spoils is noticed before it can get lost."""
+    rng = np.random.default_rng(0)
+    xs = [rng.uniform(*(r if np.isscalar(r[0]) else r[0]), 5) for r in op.sample]
+    g = np.array([1.0, 1.0, np.nan, 1.0, 1.0])
+    for rule in op.array_vjps:
+        assert np.isnan(rule(g, op.array(*xs), *xs)[2])

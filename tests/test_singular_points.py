@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
+import microgradx as mg
+from microgradx.tensor import Tensor
 from microgradx.transforms import grad
 from microgradx.value import Value
 
@@ -41,3 +44,58 @@ def test_relu_of_an_infinite_value(x):
 def test_second_derivatives_of_small_whole_powers_at_zero(power):
     second = grad(grad(lambda x: x**power))
     assert second(Value(0.0)).data == (2.0 if power == 2 else 0.0)
+
+
+# ---- exact zeros through singularities, whoever sees them ----------------------------------------
+def masked(x):
+    """0 where x is 0, and a derivative that must be 0 there."""
+    y = x * 1
+    return y, mg.where(y > 0, (y.sqrt() * 2 + 1 / y).log(), 0)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("size", [3, 5000])
+def test_exact_zeros_stay_zeros_at_every_node(size):
+    data = np.linspace(0.0, 2.0, size)
+    x = Tensor(data)
+    y, z = masked(x)
+    z.sum().backward()
+    at = data[1:]
+    want = np.append(0, (at**-0.5 - at**-2) / (2 * at**0.5 + 1 / at))
+    np.testing.assert_allclose(x.grad, want, rtol=1e-12)
+    np.testing.assert_allclose(y.grad, want, rtol=1e-12)
+
+
+def test_a_nan_that_no_leaf_would_show_is_not_seen_inside_either():
+    x = Tensor([0.0, 4.0])
+    inner = mg.concatenate([x[1:], Tensor([0.0], requires_grad=False)])
+    z = mg.where(inner > 0, inner.sqrt(), 0)
+    z.backward(np.ones(2))
+    assert inner.grad.tolist() == [0.25, 0.0]
+    assert x.grad.tolist() == [0.0, 0.25]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_true_infinity_is_kept():
+    x, y = Tensor([0.0, 1.0]), Tensor([1.0, 0.0])
+    (x.sqrt() / y).backward(np.ones(2))
+    assert x.grad.tolist() == [np.inf, np.inf]
+    assert y.grad.tolist() == [-0.0, -np.inf]
+
+
+def test_a_function_of_the_user_runs_once_though_cotangents_are_spoilt_around_it():
+    seen = []
+    x = Tensor([0.0, 4.0])
+    first = mg.where(x > 0, x.sqrt(), 0)
+    mg.register_hook(first, lambda g: seen.append(g.copy()))
+    again = mg.where(first > 0, first.sqrt(), 0)
+    mg.register_hook(x, lambda g: seen.append(g.copy()))
+    again.backward(np.ones(2))
+    assert [g.tolist() for g in seen] == [[0.0, 0.5 / 2**0.5], [0.0, 0.125 / 2**0.5]]
+
+
+def test_arrays_to_the_power_of_arrays_have_zero_derivatives_where_they_should():
+    x, y = Tensor([0.0, 0.0, 2.0, 0.0]), Tensor([0.0, 2.0, 0.0, 1.0])
+    (x**y).backward(np.ones(4))
+    assert x.grad.tolist() == [0.0, 0.0, 0.0, 1.0]
+    np.testing.assert_allclose(y.grad, [0.0, 0.0, math.log(2), 0.0])

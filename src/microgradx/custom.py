@@ -154,6 +154,7 @@ class Rule(Primitive):
     """An operation outside the table, whose backward pass is any Python function."""
 
     __slots__ = ()
+    pure = False
 
     def __init__(self, name: str, kernel: Any, arrays: Any, nodes: Any) -> None:
         for slot in Primitive.__slots__:

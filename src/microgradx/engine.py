@@ -313,7 +313,11 @@ def keep_zeros(c: Any, g: Any) -> Any:
     return np.where(zero, np.zeros((), c.dtype), c) if zero.any() else c
 
 
-def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR0915
+SMALL_LEAVES = 1 << 14
+"""Bytes of leaves up to which their gradients are looked at instead of each guarded cotangent."""
+
+
+def backward_arrays(root: Any, seed: Any) -> None:
     """Accumulate the cotangents of `root` into the ``grad`` of every tracked leaf Tensor.
 
     Parameters
@@ -327,90 +331,23 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
     mode = modes.current()
     keep_zero = mode is None or not mode.ieee_zeros
     watcher = None if mode is None else mode.watcher
-    # A node whose `_grad` is this call's own mark has been seen. No table is needed.
     mark = object()
     touched = [root]
     before = [root._grad]
-    stack = [root] if root.op is not None else []
-    vdot = np.vdot
-    pop, push, see, remember = stack.pop, stack.append, touched.append, before.append
-    suspicious = False
     try:
-        root._grad = mark
-        while stack:
-            node = pop()
-            now = node.time
-            if node.guard is not None:
-                refuse_moved(node)
-                suspicious = suspicious or bool(node._flags & REPLACED)
-            for x in node.parents:
-                if x.__class__ is cls:
-                    if x.time > now:
-                        if x.op is not None:  # assigned to since: `node` was made from its old self
-                            as_used(node)
-                            push(node)
-                            break
-                        suspicious = True
-                    if x._grad is not mark and x._flags & TRACKED:
-                        remember(x._grad)
-                        x._grad = mark
-                        see(x)
-                        if x.op is not None:
-                            push(x)
+        suspicious, size = _reach(root, mark, touched, before)
         order = sorted(touched, key=_time, reverse=True)
         if suspicious:
             refuse_stale(reversed(order))
-        root._grad = seed
         # Warnings belong to the forward pass; here inf and nan are part of the answer.
         with np.errstate(all="ignore"):
-            for node in order:
-                op = node.op
-                g = node._grad
-                if op is None or g is mark:
-                    continue
-                if watcher is not None:
-                    watcher.pulled(node)
-                if not op.plain:
-                    for x, c in pullback(node, g):
-                        old = x._grad
-                        x._grad = c if old is mark else old + c
-                    continue
-                # One or two inputs are the usual case; written out, they cost half as much. And
-                # `a` broadcasts to `c`, so equal bytes and axes mean equal shapes and dtypes.
-                guarded = keep_zero and op.guards
-                z = node._data
-                parents = node.parents
-                if len(parents) == 1:
-                    (x,) = parents
-                    (a,) = node.inputs
-                    c = op.array_vjps[0](g, z, a)
-                    if guarded:
-                        c = keep_zeros(c, g)
-                    if c.nbytes != a.nbytes or c.ndim != a.ndim:
-                        c = fit(c, a)
-                    old = x._grad
-                    x._grad = c if old is mark else old + c
-                    continue
-                x, y = parents
-                pull_x, pull_y = op.array_vjps
-                a, b = node.inputs
-                c = pull_x(g, z, a, b) if x.__class__ is cls and x._flags & 1 else None
-                d = pull_y(g, z, a, b) if y.__class__ is cls and y._flags & 1 else None
-                # An inf or nan in either shows in the dot product of both.
-                if guarded and (c is None or d is None or not isfinite(vdot(c, d))):
-                    c = None if c is None else keep_zeros(c, g)
-                    d = None if d is None else keep_zeros(d, g)
-                if c is not None:
-                    if c.nbytes != a.nbytes or c.ndim != a.ndim:
-                        c = fit(c, a)
-                    old = x._grad
-                    x._grad = c if old is mark else old + c
-                if d is not None:
-                    if d.nbytes != b.nbytes or d.ndim != b.ndim:
-                        d = fit(d, b)
-                    old = y._grad
-                    y._grad = d if old is mark else old + d
-        c = d = g = old = None  # these names would count as owners of a leaf's gradient
+            root._grad = seed
+            late = keep_zero and watcher is None and size <= SMALL_LEAVES
+            if not _pull_arrays(order, mark, keep_zero, late, watcher):
+                for node in order:
+                    node._grad = mark
+                root._grad = seed
+                _pull_arrays(order, mark, True, False, None)
         for node, old in zip(touched, before, strict=True):
             if node.op is None:
                 if node._flags & HOOKED and node._grad is not mark:
@@ -422,6 +359,119 @@ def backward_arrays(root: Any, seed: Any) -> None:  # noqa: C901, PLR0912, PLR09
         for node, old in zip(touched, before, strict=True):
             node._grad = old
         raise
+
+
+def _reach(root: Any, mark: object, touched: list[Any], before: list[Any]) -> tuple[bool, int]:
+    """Collect the tracked nodes below `root`, and their gradients from before, into the lists.
+
+    Returns whether some data may be younger than its use, and the bytes of the leaves. A node
+    whose `_grad` is `mark`, which is this call's own, has been seen; no table is needed.
+    """
+    cls = root.__class__
+    root._grad = mark
+    stack = [root] if root.op is not None else []
+    pop, push, see, remember = stack.pop, stack.append, touched.append, before.append
+    suspicious, size = False, 0
+    while stack:
+        node = pop()
+        now = node.time
+        if node.guard is not None:
+            refuse_moved(node)
+            suspicious = suspicious or bool(node._flags & REPLACED)
+        for x in node.parents:
+            if x.__class__ is cls:
+                if x.time > now:
+                    if x.op is not None:  # assigned to since: `node` was made from its old self
+                        as_used(node)
+                        push(node)
+                        break
+                    suspicious = True
+                if x._grad is not mark and x._flags & TRACKED:
+                    remember(x._grad)
+                    x._grad = mark
+                    see(x)
+                    if x.op is not None:
+                        push(x)
+                    else:
+                        size += x._data.nbytes
+    return suspicious, size
+
+
+def _pull_arrays(  # noqa: C901, PLR0912, PLR0915 - a call for every node would cost a third
+    order: list[Any], mark: object, keep_zero: bool, late: bool, watcher: Any
+) -> bool:
+    """Pull cotangents back through the nodes of `order`; False if it must be done again.
+
+    Exact zeros must come out of singularities as zeros, so an inf or nan that a guarded rule
+    makes has to be noticed. Looking at each cotangent costs more than a small division; so where
+    `late` is true, one is only noticed where it could get lost or be seen: every operation of the
+    short path hands a nan on, hence before the first other operation, and at the leaves.
+    """
+    cls = order[0].__class__
+    vdot = np.vdot
+    unsure = False
+    for node in order:
+        op = node.op
+        g = node._grad
+        if op is None or g is mark:
+            continue
+        if watcher is not None:
+            watcher.pulled(node)
+        if not op.plain:
+            if not op.pure:  # somebody's function runs once, and on sure numbers
+                if unsure:
+                    return False
+                late = False
+            elif unsure and not isfinite(vdot(g, g)):
+                return False
+            for x, c in pullback(node, g):
+                old = x._grad
+                x._grad = c if old is mark else old + c
+            continue
+        # One or two inputs are the usual case; written out, they cost half as much. And
+        # `a` broadcasts to `c`, so equal bytes and axes mean equal shapes and dtypes.
+        guarded = keep_zero and op.guards
+        if guarded and late:
+            unsure = True
+            guarded = False
+        z = node._data
+        parents = node.parents
+        if len(parents) == 1:
+            (x,) = parents
+            (a,) = node.inputs
+            c = op.array_vjps[0](g, z, a)
+            if guarded:
+                c = keep_zeros(c, g)
+            if c.nbytes != a.nbytes or c.ndim != a.ndim:
+                c = fit(c, a)
+            old = x._grad
+            x._grad = c if old is mark else old + c
+            continue
+        x, y = parents
+        pull_x, pull_y = op.array_vjps
+        a, b = node.inputs
+        c = pull_x(g, z, a, b) if x.__class__ is cls and x._flags & 1 else None
+        d = pull_y(g, z, a, b) if y.__class__ is cls and y._flags & 1 else None
+        # An inf or nan in either shows in the dot product of both.
+        if guarded and (c is None or d is None or not isfinite(vdot(c, d))):
+            c = None if c is None else keep_zeros(c, g)
+            d = None if d is None else keep_zeros(d, g)
+        if c is not None:
+            if c.nbytes != a.nbytes or c.ndim != a.ndim:
+                c = fit(c, a)
+            old = x._grad
+            x._grad = c if old is mark else old + c
+        if d is not None:
+            if d.nbytes != b.nbytes or d.ndim != b.ndim:
+                d = fit(d, b)
+            old = y._grad
+            y._grad = d if old is mark else old + d
+    if unsure:
+        for node in order:
+            g = node._grad
+            if node.op is None and g is not mark and not isfinite(vdot(g, g)):
+                return False
+    return True
 
 
 def hooked(hooks: list[Any], g: Any) -> Any:
@@ -472,6 +522,7 @@ def _leaf_gradient(old: Any, new: Any, cls: type, mark: object) -> Any:
 
 
 # ---- the differentiable walk ---------------------------------------------------------------------
+@np.errstate(all="ignore")
 def cotangents(
     roots: Sequence[Any],
     seeds: Sequence[Any],

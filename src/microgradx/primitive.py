@@ -169,6 +169,7 @@ class Primitive:
     )
 
     closure = None  # only course code's own operations have one; see `micrograd`
+    pure = True  # the rules are formulas; a `Rule` runs somebody's Python function instead
 
     def __init__(
         self,
@@ -208,8 +209,9 @@ class Primitive:
         self.float_each = each and over(FLOAT, each)
         self.array_each = each and over(ARRAY, each)
         rules = [rule for rule in (*vjps, each) if rule is not None]
-        # One or two differentiable inputs and no parameters: the walks' short path.
-        self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2
+        # One or two differentiable inputs, no parameters, and a nan in `g` comes out of every rule:
+        # the walks' short path.
+        self.plain = each is None and 1 <= len(rules) == len(vjps) <= 2 and kind != "other"
         self.plain = self.plain and not any(rule.__code__.co_kwonlyargcount for rule in rules)
         self._rule_reads: list[set[int]] | None = None
         self._reads: Container[int] | None = None

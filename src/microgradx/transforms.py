@@ -446,6 +446,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     return rebuild(roots), rebuild(out_tangents)
 
 
+@np.errstate(all="ignore")
 def push(roots: Sequence[Any], tangents: dict[int, Any]) -> None:
     """Fill `tangents` (``id(node) -> tangent``) for every node between its nodes and `roots`."""
     for node in topological_order(*roots):

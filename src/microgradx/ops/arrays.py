@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def power(x: Array, y: Array, out: Array = None) -> Array:
             return np.positive(x, out)
         if y == -1 and kind_of(x).kind == "f":
             return np.reciprocal(x, out)
-        if y == 3 and np.ndim(x):
+        if y == 3 and x.__class__ is np.ndarray and x.ndim:
             return np.multiply(np.square(x), x, out)
     return np.power(x, y, out)
 
@@ -58,23 +59,24 @@ def power_slope(x: Array, y: Array, out: Array = None) -> Array:
             return np.multiply(np.ones_like(x), 1, out)
         if y == 2:
             return np.multiply(x, 2, out)
-        return np.multiply(power(x, y - 1), y, out)
+        return np.multiply(np.square(x) if y == 3 else power(x, y - 1), y, out)
     z = np.multiply(y, np.power(x, y - 1), out)
-    zero = np.equal(y, 0)
-    if zero.any():
-        z = np.asarray(z)
-        np.copyto(z, 0, where=zero)
-    return z
+    if isfinite(np.vdot(z, z)):  # 0 times a finite number is 0 already
+        return z
+    return _zero_where(np.equal(y, 0), z)
 
 
 def power_log(x: Array, y: Array, out: Array = None) -> Array:
     """x^y ln x, the derivative of x^y in y; 0 at x = 0 for y >= 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.multiply(np.power(x, y), np.log(np.asarray(x, kind_of(x, y))), out)
-    zero = np.logical_and(np.equal(x, 0), np.greater_equal(y, 0))
-    if zero.any():
-        z = np.asarray(z)
-        np.copyto(z, 0, where=zero)
+    z = np.multiply(np.power(x, y), np.log(np.asarray(x, kind_of(x, y))), out)
+    if isfinite(np.vdot(z, z)):
+        return z
+    return _zero_where(np.logical_and(np.equal(x, 0), np.greater_equal(y, 0)), z)
+
+
+def _zero_where(zero: Array, z: Array) -> Array:
+    z = np.asarray(z)
+    np.copyto(z, 0, where=zero)
     return z
 
 
