@@ -185,6 +185,19 @@ def test_sum_of_thousands():
     assert len(nary.parents) == 5000
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_sum_of_few(count):
+    xs = [Value(float(i)) for i in range(count)]
+    mg.sum(xs).backward()
+    assert [x.grad for x in xs] == [1.0] * count
+
+
+def test_an_input_without_a_rule_gets_nothing():
+    x, sign = Value(2.0), Value(-1.0)
+    mg.copysign(x, sign).backward()
+    assert (x.grad, sign.grad) == (-1.0, 0.0)
+
+
 def test_fractions_stay_exact_through_rational_operations():
     x, y = Value(Fraction(1, 3)), Value(Fraction(2, 7))
     z = (x * y + x / y - 3) ** 3 / (1 + x)

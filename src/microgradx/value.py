@@ -610,8 +610,9 @@ def apply(op: Primitive, *args: Any) -> Any:
     z = op.scalar(*numbers)
     if z.__class__ is not float and z.__class__ is not Fraction:
         z = float(z)
-    # Two inputs fit the slots unless the first is a tuple's place: more go into a tuple.
-    x, y = xs if len(xs) == 2 else (xs[0], None) if len(xs) == 1 else (tuple(xs), None)
+    # The walk's short paths know one or two inputs with a rule for each; all others go in a tuple.
+    many = op.each is not None or len(xs) > 2 or None in op.vjps
+    x, y = (tuple(xs), None) if many else (*xs, None)[:2]
     return _record(op, z, x, y, _mode() or modes.USUAL)
 
 
