@@ -13,6 +13,7 @@ import pytest
 
 from microgradx import Tensor, data, errors, manual_seed, nn, optim, train
 from microgradx.nn.functional import mse_loss
+from microgradx.train.training import Training
 
 X = np.sin(np.arange(120.0)).reshape(40, 3).astype("float32")
 Y = (X.sum(axis=1) > 0).astype(np.int64)
@@ -62,15 +63,15 @@ class Break(Exception):  # noqa: N818
 def cut_after(monkeypatch, steps):
     """Let the training die in the step after so many."""
     taken = [0]
-    step = optim.Optimizer.step
+    count = Training.count
 
-    def counted(self, closure=None):
+    def counted(self, value, rows):
         if taken[0] == steps:
             raise Break
         taken[0] += 1
-        return step(self, closure)
+        return count(self, value, rows)
 
-    monkeypatch.setattr(optim.Optimizer, "step", counted)
+    monkeypatch.setattr(Training, "count", counted)
 
 
 # ---- going on after a break --------------------------------------------------------------------
@@ -86,16 +87,20 @@ PAIRS = [("SGD", "step"), ("Adam", "none"), ("Adam", "cycle"), ("RMSprop", "plat
 
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
-def test_a_training_goes_on_to_the_same_bits_from_any_batch(name, schedule, tmp_path, monkeypatch):
+@pytest.mark.parametrize("capture", [False, True])
+def test_a_training_goes_on_to_the_same_bits_from_any_batch(
+    name, schedule, capture, tmp_path, monkeypatch
+):
     made, by = SCHEDULES[schedule]
-    whole, history = run(name, made, by)
+    whole, history = run(name, made, by, clip_norm=1.0)
     for cut in (0, 1, 4, 5, 7, 14):  # 3 epochs of 5 batches
-        path = tmp_path / f"{cut}.npz"
+        options = {"checkpoint": tmp_path / f"{cut}.npz", "checkpoint_every": 1}
+        options |= {"capture": capture, "clip_norm": 1.0}
         with monkeypatch.context() as patch:
             cut_after(patch, cut)
             with pytest.raises(Break):
-                run(name, made, by, checkpoint=path, checkpoint_every=1)
-        again, resumed = run(name, made, by, checkpoint=path, checkpoint_every=1, resume=True)
+                run(name, made, by, **options)
+        again, resumed = run(name, made, by, **options, resume=True)
         assert digest(again) == digest(whole), f"cut after step {cut}"
         assert resumed["loss"] == history["loss"]
 
@@ -241,6 +246,33 @@ def test_bad_data_are_named_as_such():
     ):
         train.fit(model, (x, Y), optimizer=optim.SGD(model.parameters()), batch_size=40)
     assert digest(model) == before
+
+
+def test_contradictions_are_answered_before_the_first_step(tmp_path):
+    model, optimizer, schedule = build(schedule=SCHEDULES["step"][0])
+    before = digest(model)
+    table = [
+        ({"resume": True}, "fit: there is no checkpoint to go on from. Pass checkpoint=FILE."),
+        ({"checkpoint_every": 5}, "fit: there is no checkpoint to go on from. Pass checkpoint="),
+        (
+            {"schedule": schedule, "schedule_by": "step"},
+            "fit: schedule_by is 'step'. Pass 'epoch' or 'batch'.",
+        ),
+        ({"checkpoint": tmp_path / "no" / "run.npz"}, "cannot be written (No such file"),
+        ({"validation": 1.5}, "fit: cannot set 1.5 of 40 rows apart. Pass (x, y) and a part"),
+    ]
+    for options, message in table:
+        with pytest.raises(errors.MicrogradxError) as caught:
+            train.fit(model, (X, Y), optimizer=optimizer, **options)
+        assert message in str(caught.value)
+    assert digest(model) == before
+
+
+def test_a_small_part_set_apart_is_at_least_one_row():
+    history = run(validation=0.001)[1]
+    assert min(history["val_loss"]) > 0
+    with pytest.raises(errors.ArgumentError, match="the data hold no rows"):
+        train.evaluate(nn.Linear(3, 2), (X[:0], Y[:0]))
 
 
 # ---- stopping ----------------------------------------------------------------------------------
@@ -391,6 +423,79 @@ def test_a_replayed_training_that_diverges_puts_the_weights_back():
     with pytest.raises(errors.DivergenceError, match="Lower the learning rate, which is 1"):
         train.fit(model, (x, x), loss=mse_loss, optimizer=optimizer, batch_size=1, capture=True)
     assert digest(model) == before
+
+
+BLOWS = {  # a model, a learning rate and what its eager training names
+    "weights": (
+        lambda: nn.Sequential(nn.Linear(3, 8, rng=1), nn.ReLU(), nn.Linear(8, 1, rng=2)),
+        9.0,
+    ),
+    "chance": (
+        lambda: nn.Sequential(
+            nn.Linear(3, 8, rng=1), nn.Dropout(0.5, rng=3), nn.Linear(8, 1, rng=2)
+        ),
+        3.0,
+    ),
+    "running means": (
+        lambda: nn.Sequential(nn.Linear(3, 8, rng=1), nn.BatchNorm1d(8), nn.Linear(8, 1, rng=2)),
+        50.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOWS)
+@pytest.mark.parametrize("by", ["epoch", "batch"])
+def test_a_replayed_training_names_the_same_operation_as_an_eager_one(name, by):
+    make, lr = BLOWS[name]
+    found = []
+    for capture in (False, True):
+        model = make()
+        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+        schedule = optim.lr_scheduler.ExponentialLR(optimizer, 1.01)
+        with np.errstate(all="ignore"), pytest.raises(errors.DivergenceError) as caught:
+            train.fit(
+                model,
+                (X, X[:, :1]),
+                loss=mse_loss,
+                optimizer=optimizer,
+                schedule=schedule,
+                schedule_by=by,
+                batch_size=2,
+                epochs=99,
+                explosion=None,
+                capture=capture,
+                rng=0,
+            )
+        facts = caught.value.facts
+        found.append((facts["op"], facts["epoch"]))
+    assert found[0] == found[1]
+    assert found[1][0] is not None
+
+
+def test_after_a_divergence_the_optimizer_is_as_good_as_the_weights():
+    model = nn.Linear(1, 1, rng=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    x = np.linspace(-1, 1, 8, dtype="float32")[:, None]
+    train.fit(model, (x, x), loss=mse_loss, optimizer=optimizer, epochs=2, rng=0)
+    moments = optimizer.state_dict()["state"][0]
+    bad = x.copy()
+    bad[-1] = np.nan
+    with pytest.raises(errors.DivergenceError):
+        train.fit(model, (x, bad), loss=mse_loss, optimizer=optimizer, batch_size=1)
+    assert optimizer.state_dict()["state"][0]["exp_avg_sq"] == moments["exp_avg_sq"]
+    train.fit(model, (x, x), loss=mse_loss, optimizer=optimizer, epochs=1)
+    assert np.isfinite(model.weight.numpy()).all()
+
+
+def test_a_hard_batch_after_an_easy_one_is_no_divergence():
+    model = nn.Linear(1, 1)
+    model.load_state_dict({"weight": [[1.0]], "bias": [0.0]})
+    x = np.ones((4, 1), "float32")
+    y = np.array([1.0001, 1, 1, 2], "float32")[:, None]  # losses of 1e-8, then 1
+    train.fit(
+        model, [(x[:3], y[:3]), (x[3:], y[3:])], loss=mse_loss, epochs=1,
+        optimizer=optim.SGD(model.parameters(), lr=1e-3),
+    )  # fmt: skip
 
 
 # ---- finding a rate ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 """
 
 from microgradx.train.checkpoint import snapshot
+from microgradx.train.evaluation import evaluate, predict
 from microgradx.train.finder import RateTest, find_lr
 from microgradx.train.history import History
 from microgradx.train.linear import (
@@ -20,7 +21,7 @@ from microgradx.train.linear import (
     Ridge,
     SoftmaxRegression,
 )
-from microgradx.train.loop import evaluate, fit, predict
+from microgradx.train.loop import fit
 from microgradx.train.metrics import (
     accuracy,
     classes_of,

@@ -19,7 +19,7 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """Compares every loss with the first one.
+    """Compares every loss with the first one, or with 1 if that is larger.
 
     Parameters
     ----------
@@ -54,8 +54,10 @@ class Watch:
         """
         if self.first is None and math.isfinite(value):
             self.first = abs(value)
-        limit = math.inf if self.explosion is None or self.first is None else self.explosion
-        if math.isfinite(value) and abs(value) <= limit * (self.first or 1.0):
+        limit = math.inf if self.explosion is None else self.explosion
+        # A training that begins with next to no loss, as one of a trained model does, has not
+        # diverged when a batch is harder than the first one.
+        if math.isfinite(value) and abs(value) <= limit * max(self.first or 0.0, 1.0):
             return
         rates = sorted({group["lr"] for group in self.optimizer.param_groups})
         lr = rates[-1]

@@ -12,7 +12,7 @@ from microgradx import optim
 from microgradx.errors import ArgumentError
 from microgradx.nn.functional import cross_entropy
 from microgradx.train.checkpoint import Generators, snapshot
-from microgradx.train.loop import _batches
+from microgradx.train.feeding import batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def find_lr(
         problem = f"{steps} rates from {low} to {high}"
         raise ArgumentError("find_lr", problem, "Pass 0 < low < high and at least 2 steps")
     optimizer = optimizer or optim.Adam(model.parameters())
-    batches = _batches(data, batch_size, np.random.default_rng(rng), "find_lr")
+    batches = batches_of(data, batch_size, np.random.default_rng(rng), "find_lr")
     generators = Generators(model, [getattr(batches, "rng", None)])
     weights, state, chance = snapshot(model), optimizer.state_dict(), generators.states()
     rates: list[float] = []

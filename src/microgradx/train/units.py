@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.nn import ReLU
-from microgradx.train.loop import predict
+from microgradx.train.evaluation import predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
