@@ -282,6 +282,20 @@ def test_moments_never_decay_into_denormals():
     assert optimizer.state[0]["exp_avg"].tolist() == [0.0]  # 0.9^1000 = 1.7e-46, a denormal
 
 
+@pytest.mark.parametrize(("part", "top"), [(0.0, 0), (0.1, 0), (0.5, 4), (1.0, 9)])
+def test_a_cycle_has_its_top_where_it_is_asked_for(part, top):
+    from microgradx import Tensor, optim  # noqa: PLC0415
+
+    optimizer = optim.SGD([Tensor([1.0])], lr=0.1)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=10, pct_start=part)
+    found = []
+    for _ in range(10):
+        found += schedule.get_last_lr()
+        schedule.step()
+    assert found.index(max(found)) == top
+    assert max(found) == pytest.approx(1.0, abs=0.03)
+
+
 def test_mistakes_are_answered():
     from microgradx import Tensor, errors, optim  # noqa: PLC0415
 
