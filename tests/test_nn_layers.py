@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import microgradx as mg
+from microgradx import nn
+
 GOLDEN = Path(__file__).parent / "golden" / "nn.json"
 
 
@@ -235,3 +238,35 @@ def test_the_recorded_numbers_are_this_pytorchs(case, golden):
 
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(rounded(of_pytorch()), separators=(",", ":")) + "\n")
+
+
+# ---- memory: an update reads weight and gradient in the order in which they lie -------------------
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_gradient_of_a_weight_lies_in_memory_as_the_weight_does(order):
+    layer = nn.Linear(3, 2, rng=0)
+    layer.weight.data = np.array(layer.weight.data, order=order)
+    x = np.arange(12.0, dtype="f4").reshape(4, 3)
+    layer(x).backward(np.ones((4, 2), "f4"))
+    assert layer.weight.grad.flags[f"{order}_CONTIGUOUS"]
+    np.testing.assert_array_equal(layer.weight.grad, np.ones((2, 4), "f4") @ x)
+
+
+def test_new_weights_lie_column_by_column_and_stay_so():
+    layer = nn.Linear(3, 2, rng=0)
+    optimizer = mg.optim.Adam(layer.parameters())
+    layer.load_state_dict(nn.Linear(3, 2, rng=1).state_dict())
+    layer(np.ones((1, 3), "f4")).sum().backward()
+    optimizer.step()
+    moment = optimizer.state[0]["exp_avg"]
+    for array in (layer.weight.data, layer.weight.grad, moment):
+        assert array.flags.f_contiguous
+        assert not array.flags.c_contiguous
+
+
+def test_a_gradient_belongs_to_its_leaf_alone():
+    x = mg.Tensor(np.ones((2, 3)))
+    y = x.T
+    z = y * 2
+    z.backward(np.arange(6.0).reshape(3, 2))
+    assert not np.shares_memory(x.grad, y.grad)
+    assert x.grad.tolist() == [[0.0, 4.0, 8.0], [2.0, 6.0, 10.0]]

@@ -19,7 +19,7 @@ from microgradx import modes
 from microgradx.engine import REPLACED, TRACKED
 from microgradx.errors import DTypeError, GraphError, IndexingError, ShapeError
 from microgradx.functions.arguments import TensorLike, as_tensor, axes_of
-from microgradx.graph import tick
+from microgradx.graph import ONE_OWNER, tick
 from microgradx.ops import elementwise, indexing
 from microgradx.ops.indexing import is_basic
 from microgradx.tensor import EXPOSED, Tensor, apply, as_array, as_index
@@ -217,7 +217,7 @@ def _write(x: Tensor, place: Any, v: Any) -> None:
     data = x._data
     # A graph may still need the old numbers: they stay where they are, and x gets new memory.
     # Only an array that was handed out is written to, so that its holder sees the change.
-    shared = sys.getrefcount(data) > 3 or data.base is not None or not data.flags.writeable
+    shared = sys.getrefcount(data) > ONE_OWNER or data.base is not None or not data.flags.writeable
     if shared and not x._flags & EXPOSED:
         x._data = data = data.copy()
     data[place] = array

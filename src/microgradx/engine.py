@@ -19,7 +19,7 @@ import numpy as np
 
 from microgradx import modes
 from microgradx.errors import DataChangedError, GraphError
-from microgradx.graph import Node, as_used, topological_order
+from microgradx.graph import ONE_OWNER, Node, as_used, topological_order
 from microgradx.ops.indexing import is_basic
 from microgradx.ops.shaping import unbroadcast_array
 
@@ -327,7 +327,6 @@ def backward_arrays(root: Any, seed: Any) -> None:
     seed : ndarray, of root's shape and dtype
         The cotangent of `root`; it becomes root's ``grad`` and is not written to.
     """
-    cls = root.__class__
     mode = modes.current()
     keep_zero = mode is None or not mode.ieee_zeros
     watcher = None if mode is None else mode.watcher
@@ -352,7 +351,7 @@ def backward_arrays(root: Any, seed: Any) -> None:
             if node.op is None:
                 if node._flags & HOOKED and node._grad is not mark:
                     node._grad = hooked(node.hooks, node._grad)
-                node._grad = _leaf_gradient(old, node._grad, cls, mark)
+                node._grad = _leaf_gradient(node, old, mark)
             elif node._grad is mark:
                 node._grad = None
     except BaseException:
@@ -507,16 +506,21 @@ def pullback(node: Any, g: Any) -> list[tuple[Any, Any]]:
     ]
 
 
-def _leaf_gradient(old: Any, new: Any, cls: type, mark: object) -> Any:
+def _leaf_gradient(node: Any, old: Any, mark: object) -> Any:
     """What a leaf's ``grad`` becomes: its own array, added to the one from earlier calls."""
+    new = node._grad
     if new is mark:
         return old
     if old is None:
         # A rule may hand the cotangent on as it is (add) or as a view (reshape); a leaf's grad
-        # belongs to the leaf. 4: the node's slot, two parameters' worth of names, the argument.
-        shared = not isinstance(new, np.ndarray) or new.base is not None or sys.getrefcount(new) > 4
+        # belongs to the leaf.
+        shared = new.__class__ is not np.ndarray or sys.getrefcount(new) > ONE_OWNER
+        if not shared and new.base is not None:
+            base = new.base  # fine if it is all of an array that nobody holds: its transpose, say
+            shared = base.__class__ is not np.ndarray or sys.getrefcount(base) > ONE_OWNER
+            shared = shared or base.nbytes != new.nbytes or not new.flags.writeable
         return np.array(new) if shared else new
-    if old.__class__ is cls:
+    if old.__class__ is node.__class__:
         return old + new
     return np.asarray(old + new)
 

@@ -289,6 +289,24 @@ def leaves(*roots: Node) -> list[Node]:
     return [node for node in topological_order(*roots) if node.op is None]
 
 
+class _Slot:
+    __slots__ = ("held",)
+
+
+def _count_of_one_owner() -> int:
+    node = _Slot()
+    node.held = object()  # type: ignore[attr-defined]
+    held = node.held  # type: ignore[attr-defined]
+    return sys.getrefcount(held)
+
+
+ONE_OWNER = _count_of_one_owner()
+"""What ``sys.getrefcount(x)`` says after ``x = node.slot`` if nobody else holds it.
+
+3 in Python 3.11 to 3.13: the slot, the name, the argument. Later interpreters may lend the
+argument without counting it, so it is measured."""
+
+
 def free_iteratively(cls: type[Node], links: tuple[str, ...]) -> None:
     """Make `cls` drop its parents one by one when it dies, instead of recursively.
 
@@ -315,8 +333,8 @@ def free_iteratively(cls: type[Node], links: tuple[str, ...]) -> None:
             del held
             while released:
                 parent = released.pop()
-                # 2: this name and the call's argument. Whoever else holds it keeps it alive.
-                if isinstance(parent, Node) and sys.getrefcount(parent) <= 2:
+                # It is in no slot any more. Whoever else holds it keeps it alive.
+                if isinstance(parent, Node) and sys.getrefcount(parent) < ONE_OWNER:
                     doomed.append(parent)
 
     cls.__del__ = __del__  # type: ignore[attr-defined]

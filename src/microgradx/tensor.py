@@ -23,7 +23,7 @@ from microgradx.errors import (
     ShapeError,
     UnsupportedError,
 )
-from microgradx.graph import Node, tick, topological_order, unlink_where_needed
+from microgradx.graph import ONE_OWNER, Node, tick, topological_order, unlink_where_needed
 from microgradx.ops.indexing import is_basic
 from microgradx.primitive import PRIMITIVES, Primitive
 
@@ -150,8 +150,9 @@ class Tensor(Node):
         array = self._data
         if not self._flags & EXPOSED:
             # A graph that still holds the array keeps the old numbers: they move out, and the
-            # new owner gets a copy. 3: the slot, this name, the call's argument.
-            if array.base is not None or not array.flags.writeable or sys.getrefcount(array) > 3:
+            # new owner gets a copy.
+            shared = sys.getrefcount(array) > ONE_OWNER
+            if shared or array.base is not None or not array.flags.writeable:
                 self._data = array = array.copy()
             self._flags |= EXPOSED
         return array
@@ -762,9 +763,9 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
         if arg.__class__ is Tensor:
             array = arg._data
             if arg._flags & EXPOSED:
-                # Someone may hold the array. If nobody does (3: slot, name, argument), share it
-                # again; else the graph gets a copy, so that their writes cannot reach it.
-                if sys.getrefcount(array) > 3:
+                # Someone may hold the array. If nobody does, share it again; else the graph gets a
+                # copy, so that their writes cannot reach it.
+                if sys.getrefcount(array) > ONE_OWNER:
                     array = array.copy()
                 else:
                     arg._flags &= ~EXPOSED

@@ -408,6 +408,11 @@ def _linear(b: Lowering, node: Any, args: Any) -> Row:
     return b.ufunc("add", z, bias)
 
 
+def _linear_slope(b: Lowering, node: Any, args: Any) -> Row:
+    g, x, _ = [_as_row(b, a) for a in args]
+    return product(b, b.rows.look(g, np.transpose), x, node._data.shape, node._data.dtype)
+
+
 # ---- extrema and the softmax family --------------------------------------------------------------
 def _extreme(name: str) -> Callable[..., Row]:
     def entry(b: Lowering, node: Any, args: Any) -> Row:
@@ -503,6 +508,7 @@ LOWERED: dict[str, Callable[[Lowering, Any, Any], Row]] = {
     "stack": _concatenate,
     "matmul": _matmul,
     "linear": _linear,
+    "linear_slope": _linear_slope,
     "max": _extreme("maximum"),
     "min": _extreme("minimum"),
     "winners": _winners,

