@@ -126,15 +126,23 @@ def test_strategies_shrink_to_the_simplest():
     assert len(p.steps) == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["x * x counts once", "fan-out overwrites", "broadcast not summed"]
-)
+# Those that 3,000 examples find soon; the reducer, below, is tried on all.
+SOON = (
+    "visits breadth first", "visits depth first", "fan-out overwrites",
+    "fan-out overwrites inside the graph", "x * x counts once", "accumulates into shared buffers",
+    "inner gradients survive the call", "broadcast not summed", "broadcast averaged",
+    "exp' = x", "the sign of y in x - y", "x / y forgets a square", "sqrt: nan at 0",
+    "maximum: a tie gives nothing",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOON)
 def test_hypothesis_shrinks_a_planted_bug_to_a_near_minimal_program(name):
     strategy = strategies.graphs() if CLASSICS[name].group == "graph" else strategies.programs()
     with planted(name):
         p = smallest(strategy, lambda p: bool(failure_of(p)))
     assert len(p.steps) <= 3, p
-    assert sum(x.size for x in p.inputs) <= 4, p
+    assert elements(p) <= 4, p
 
 
 # ---- planted bugs -------------------------------------------------------------------------------
@@ -152,37 +160,35 @@ def first_failure(name, limit=3000):
     raise AssertionError(f"{name}: not found in {limit} examples")
 
 
-# Orders of visit need four steps to go wrong, and two broadcast axes need five elements.
-LARGER = {
-    "visits breadth first",
-    "visits depth first",
-    "broadcast summed over one axis only",
-}
-SHRINKABLE = sorted(set(CLASSICS) - LARGER)
+def elements(program):
+    """Numbers that one has to look at: inputs, and constants that are not all zeros or ones."""
+    constants = [a.data for s in program.steps for a in s.args if isinstance(a, Constant)]
+    odd = [np.size(c) for c in constants if len(np.unique(c)) > 1 or np.ravel(c)[0] not in (0, 1)]
+    return sum(x.size for x in program.inputs) + sum(odd)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSICS))
 def test_a_planted_bug_shrinks_and_its_printed_program_fails_the_same_way(name):
     with planted(name):
         program, number = first_failure(name)
-        kind = failure_of(program, number)
-        small, _ = reduce_program(program, lambda p: failure_of(p, number))
+        kind = failure_of(program, seed=number)
+        small, _ = reduce_program(program, lambda p: failure_of(p, seed=number))
         with pytest.raises(GradientError) as caught:
             exec(compile(small.source(number), "<program>", "exec"), {})
     assert caught.value.report.kind == kind
-    assert len(small.steps) <= (3 if name in SHRINKABLE else 4), small
-    assert sum(x.size for x in small.inputs) <= (4 if name in SHRINKABLE else 5), small
-    assert not failure_of(small, number)  # the bug is gone with the block
+    assert len(small.steps) <= 3, small
+    assert elements(small) <= 4, small
+    assert not failure_of(small, seed=number)  # the bug is gone with the block
 
 
-def test_thirteen_bugs_and_more_shrink_to_three_steps():
-    assert len(SHRINKABLE) >= 13
+def test_there_are_more_than_thirteen_bugs():
+    assert len(CLASSICS) >= 13
 
 
 def test_a_printed_program_fails_in_a_fresh_interpreter():
     with planted("softmax: diagonal only"):
         program, number = first_failure("softmax: diagonal only")
-        small, _ = reduce_program(program, lambda p: failure_of(p, number))
+        small, _ = reduce_program(program, lambda p: failure_of(p, seed=number))
     code = (
         "from microgradx.testing import planted\n"
         "bug = planted('softmax: diagonal only')\nbug.__enter__()\n" + small.source(number)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.errors import UnsupportedError
-from microgradx.functions import concatenate
+from microgradx.functions import concatenate, dot
 from microgradx.graph import Node, topological_order
 from microgradx.modes import no_grad
 from microgradx.tensor import Tensor
+from microgradx.testing.directions import signed_magnitudes
 from microgradx.testing.libraries import Autograd, Jax, MyGrad, Torch
-from microgradx.testing.programs import Program, program_of
 from microgradx.testing.protocol import Ran, is_differentiable, lifted
 from microgradx.transforms import grad, vjp
 from microgradx.value import Value
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from microgradx.testing.protocol import Adapter, Array, Gradients, Pulled
 
-__all__ = ["Handwritten", "Tensors", "Values", "adapter_for", "library_named", "traced"]
+__all__ = ["Handwritten", "Tensors", "Values", "adapter_for", "library_named"]
 
 
 class Tensors:
@@ -45,13 +45,13 @@ class Tensors:
             z = f(*(Tensor(x) if is_differentiable(x) else x for x in inputs))
         return np.asarray(_data(z))
 
+    def lift(self, x: Any) -> Any:
+        """A fresh leaf."""
+        return Tensor(x, requires_grad=True)
+
     def run(self, f: Callable[..., Any], inputs: Sequence[Any], share: Sequence[int]) -> Pulled:
         """Run `f` on fresh leaves."""
-
-        def lift(x: Any) -> Any:
-            return Tensor(x, requires_grad=True)
-
-        arguments = lifted(lift, inputs, share)
+        arguments = lifted(self.lift, inputs, share)
         z = f(*arguments)
 
         def pull(cotangent: Array) -> Gradients:
@@ -124,31 +124,6 @@ def _data(z: Any) -> Any:
     return z.data if type(z).__module__.startswith("microgradx.") else z
 
 
-def traced(f: Callable[..., Any], inputs: Sequence[Any], share: Sequence[int]) -> Program:
-    """The graph of one run as a program; a `Program` is its own.
-
-    Parameters
-    ----------
-    f : callable
-        The function under test.
-    inputs : sequence
-        Arrays and constants.
-    share : sequence of int
-        Which positions hold one object.
-
-    Returns
-    -------
-    Program
-    """
-    if isinstance(f, Program):
-        return f
-    arguments = lifted(lambda x: Tensor(x, requires_grad=True), inputs, share)
-    with np.errstate(all="ignore"):
-        root = f(*arguments)
-    leaves = {id(x): x for x in arguments if isinstance(x, Tensor)}
-    return program_of(root, list(leaves.values()))
-
-
 class Values:
     """microgradx over numbers: every input is one float."""
 
@@ -161,9 +136,13 @@ class Values:
         z = f(*(Value(float(x)) if is_differentiable(x) else x for x in inputs))
         return np.asarray(float(_data(z)))
 
+    def lift(self, x: Any) -> Any:
+        """A fresh leaf."""
+        return Value(float(x))
+
     def run(self, f: Callable[..., Any], inputs: Sequence[Any], share: Sequence[int]) -> Pulled:
         """Run `f` on fresh leaves."""
-        arguments = lifted(lambda x: Value(float(x)), inputs, share)
+        arguments = lifted(self.lift, inputs, share)
         z = f(*arguments)
 
         def pull(cotangent: Array) -> Gradients:
@@ -182,19 +161,15 @@ class Values:
         return nullcontext()
 
     def pullback(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """Only one output fits a Value, so there is one input."""
+        """The gradients as a graph of their own; a Value is one number, so in one random sum."""
 
-        def gradient(*arguments: Any) -> Any:
+        def gradients(*arguments: Any) -> Any:
             *xs, v = arguments
-            if len(xs) != 1:
-                raise UnsupportedError(
-                    "gradcheck",
-                    f"order=2 over Values takes one input, not {len(xs)}",
-                    "Pass arrays, so that f runs over Tensors",
-                )
-            return grad(f)(xs[0]) * v
+            places = tuple([i for i, x in enumerate(xs) if isinstance(x, Value)])
+            weights = signed_magnitudes((len(places),), np.random.default_rng(0)).tolist()
+            return dot(weights, grad(f, places)(*xs)) * v
 
-        return gradient
+        return gradients
 
 
 class Handwritten:

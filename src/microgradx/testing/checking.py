@@ -8,8 +8,10 @@ a failure is the numeric gradient taken coordinate by coordinate, to say where a
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,14 +20,14 @@ from microgradx.errors import UnsupportedError
 from microgradx.testing.adapters import Handwritten, adapter_for, library_named
 from microgradx.testing.check import FLOOR, INVARIANTS, Check
 from microgradx.testing.protocol import is_differentiable
-from microgradx.testing.report import Report
+from microgradx.testing.report import GradientError, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from microgradx.testing.protocol import Adapter
 
-__all__ = ["INVARIANTS", "check_vjp", "gradcheck"]
+__all__ = ["INVARIANTS", "Asked", "check_vjp", "gradcheck"]
 
 
 def gradcheck(
@@ -56,7 +58,8 @@ def gradcheck(
         without an array beside them are differentiated too, and run `f` over Values. The same
         array passed twice is the same leaf twice.
     order : {1, 2}, optional
-        2 checks the gradient of the gradient, as a function of the inputs and the cotangent.
+        2 checks the gradient of the gradient, as a function of the inputs and the cotangent; of
+        Values a random weighted sum of the gradients, since a Value is one number.
     cotangent : array_like, optional
         Of the shape of ``f(*inputs)``; by default random, of magnitude 0.5 to 1.5.
     reference : callable, optional
@@ -80,8 +83,8 @@ def gradcheck(
     raises : bool, optional
         False returns a report of the failure instead of raising.
     localise : bool, optional
-        Whether to look at every coordinate after a failure, and to shrink the failing graph to a
-        program; False answers sooner.
+        Whether to look at every coordinate after a failure, and to shrink what failed to a
+        program to paste; False answers sooner.
     name : str, optional
         What messages call `f`.
 
@@ -117,14 +120,21 @@ def gradcheck(
         library = adapter_for(f, inputs, arrays)
     else:
         library = library_named(adapter) if isinstance(adapter, str) else adapter
-    report = Report(name, adapter=library.name, seed=seed, order=order, names=_names(f))
+    report = Report(
+        name, adapter=library.name, seed=seed, order=order, names=_names(f), inputs=tuple(arrays)
+    )
     check = Check(
         f, library, arrays, share, report,
-        floor=floor, noise=noise, kink=kink, localise=localise,
+        floor=floor, noise=noise, kink=kink, localise=localise, order=order,
     )  # fmt: skip
-    if order == 2:
-        check = check.of_the_gradient()
-    return check.run(cotangent, reference, frozenset(invariants), raises=raises)
+    check.run(cotangent, reference, frozenset(invariants))
+    if report.status == "failed" and localise:
+        options = {
+            "order": order, "cotangent": cotangent, "reference": reference, "kink": kink,
+            "invariants": frozenset(invariants), "noise": noise, "floor": floor,
+        }  # fmt: skip
+        report.program = _program(Asked(f, None, library, tuple(arrays), share, options), report)
+    return _answered(report, raises=raises)
 
 
 def check_vjp(
@@ -177,9 +187,65 @@ def check_vjp(
     arrays, _ = _prepared(inputs)
     name = str(name or getattr(vjp, "__name__", "vjp"))
     library = Handwritten(vjp, cache=cache)
-    report = Report(name, adapter=library.name, seed=seed, names=_names(forward))
-    check = Check(forward, library, arrays, range(len(arrays)), report, floor=floor, kink=kink)
-    return check.run(cotangent, reference, frozenset(invariants), raises=raises)
+    report = Report(
+        name, adapter=library.name, seed=seed, names=_names(forward), inputs=tuple(arrays)
+    )
+    share = range(len(arrays))
+    check = Check(forward, library, arrays, share, report, floor=floor, kink=kink)
+    check.run(cotangent, reference, frozenset(invariants))
+    if report.status == "failed":
+        options = {
+            "cache": cache, "cotangent": cotangent, "reference": reference, "kink": kink,
+            "invariants": frozenset(invariants), "floor": floor,
+        }  # fmt: skip
+        report.program = _program(
+            Asked(forward, vjp, library, tuple(arrays), share, options), report
+        )
+    return _answered(report, raises=raises)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was checked: all that it takes to check it again.
+
+    Attributes
+    ----------
+    f, vjp : callable
+        The function; its gradient by hand, or None.
+    library : Adapter
+        What `f` is written for.
+    inputs : tuple
+        Arrays and constants.
+    share : sequence of int
+        For each position the first one that holds the same object.
+    options : dict
+        Keyword arguments of the check.
+    """
+
+    f: Callable[..., Any]
+    vjp: Callable[..., Any] | None
+    library: Adapter
+    inputs: tuple[Any, ...]
+    share: Sequence[int]
+    options: dict[str, Any]
+
+
+def _program(asked: Asked, report: Report) -> Callable[[], tuple[str, int]]:
+    """Reduce the failing check when somebody reads it, and once."""
+
+    @functools.cache
+    def program() -> tuple[str, int]:
+        from microgradx.testing.reproduction import reproduced  # noqa: PLC0415 - it checks again
+
+        return reproduced(asked, report)
+
+    return program
+
+
+def _answered(report: Report, *, raises: bool) -> Report:
+    if raises and report.status == "failed":
+        raise GradientError(report)
+    return report
 
 
 def _prepared(inputs: Sequence[Any]) -> tuple[list[Any], list[int]]:

@@ -21,6 +21,7 @@ from microgradx.testing.calls import RECIPES, Dice, OpCall, draw_call
 from microgradx.testing.checking import gradcheck
 from microgradx.testing.directions import signed_magnitudes
 from microgradx.transforms import jvp, vjp
+from microgradx.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -260,6 +261,33 @@ def walks_agree(call: OpCall, seed: int) -> None:
             raise _broken("walks", call, f"input {i}: fast {fast!s}, differentiable {data!s}")
 
 
+def values_agree(call: OpCall, _: int) -> None:
+    """Over Values the backward pass gives the same as over Tensors of the same numbers."""
+    op = call.op
+    if not op.differentiable or op.scalar is None or call.params:
+        return
+    if not all(np.size(x) for x in call.inputs):
+        return
+    numbers = [np.asarray(x).ravel()[0] if _floating(x) else _first(x) for x in call.inputs]
+    kinds: list[Callable[[Any], Any]] = [Value, lambda x: Tensor(x, requires_grad=True)]
+    found = []
+    for kind in kinds:
+        leaves = [kind(x) if isinstance(x, np.floating) else x for x in numbers]
+        with np.errstate(all="ignore"):
+            z = call(*leaves)
+            z.backward()
+        grads = [x.grad for x in leaves if isinstance(x, Value | Tensor)]
+        found.append([0.0 if g is None else float(g) for g in grads])
+    for i, (a, b) in enumerate(zip(*found, strict=True)):
+        near = abs(a - b) <= RULE_ULPS * np.finfo(float).eps * (abs(a) + 1)
+        if not (near or a == b or (math.isnan(a) and math.isnan(b))):
+            raise _broken("values", call, f"input {i}: over Values {a!r}, over Tensors {b!r}")
+
+
+def _first(x: Any) -> Any:
+    return np.asarray(x).ravel()[0].item() if isinstance(x, np.ndarray) else x
+
+
 def forward_mode_is_the_transpose(call: OpCall, seed: int) -> None:
     """``<v, jvp(u)>`` equals ``<vjp(v), u>``: forward and reverse mode are one Jacobian."""
     places = [i for i, x in enumerate(call.inputs) if _floating(x)]
@@ -300,6 +328,7 @@ LAWS: dict[str, Callable[[OpCall, int], None]] = {
     "out": out_gives_the_same_bits,
     "reads": kernels_only_read,
     "walks": walks_agree,
+    "values": values_agree,
     "forward mode": forward_mode_is_the_transpose,
 }
 """Every law by name: ``law(call, seed)`` raises if the primitive breaks it."""
@@ -339,7 +368,7 @@ def check_primitive(
     --------
     >>> from microgradx.ops.elementwise import tanh
     >>> check_primitive(tanh, examples=5)
-    50
+    55
     """
     chosen = LAWS if laws is None else {name: LAWS[name] for name in laws}
     count = 0

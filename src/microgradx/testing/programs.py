@@ -6,7 +6,6 @@ like any function, and ``source()`` prints it as Python that a person can paste 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from microgradx.errors import UnsupportedError
 from microgradx.graph import Node, topological_order
 from microgradx.primitive import PRIMITIVES
-from microgradx.tensor import Tensor
+from microgradx.testing.spelling import literal, primitives_of, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +131,7 @@ class Program:
         """The result as one formula over ``x``, ``y``, ``w``; for short names."""
         texts = self._names()
         for step in self.steps:
-            texts.append(_spelled(step, texts, prefix=""))
+            texts.append(spelled(step, texts, prefix=""))
         return texts[-1]
 
     def _names(self) -> list[str]:
@@ -140,13 +139,17 @@ class Program:
         many = len(self.inputs) > len(short)
         return [f"x{i}" if many else short[i] for i in range(len(self.inputs))]
 
-    def source(self, seed: int = 0) -> str:
+    def source(self, seed: int = 0, *, numbers: bool = False, options: str = "") -> str:
         """Print as runnable Python that checks this very program.
 
         Parameters
         ----------
         seed : int, optional
             Of the direction and the cotangent.
+        numbers : bool, optional
+            Whether the inputs are Python floats, so that it runs over Values.
+        options : str, optional
+            More arguments for `gradcheck`, such as ``"order=2, "``.
 
         Returns
         -------
@@ -154,23 +157,25 @@ class Program:
             Imports, the function, its inputs and the call of `gradcheck`.
         """
         names = self._names()
-        lines = ["import numpy as np", "", "import microgradx as mg",
-                 "from microgradx.testing import gradcheck", "", ""]  # fmt: skip
-        lines.append(f"def f({', '.join(names)}):")
+        body = [f"def f({', '.join(names)}):"]
         texts = list(names)
         for number, step in enumerate(self.steps):
-            spelled = _spelled(step, texts, prefix="mg.")
+            text = spelled(step, texts, prefix="mg.", numbers=numbers)
             if number == len(self.steps) - 1:
-                lines.append(f"    return {spelled}")
+                body.append(f"    return {text}")
             else:
                 texts.append(f"t{number}")
-                lines.append(f"    t{number} = {spelled}")
-        if not self.steps:
-            lines.append(f"    return {texts[-1]}")
-        lines += ["", ""]
-        lines += [f"{n} = {literal(x)}" for n, x in zip(names, self.inputs, strict=True)]
-        lines.append(f"gradcheck(f, {', '.join(names)}, seed={seed})")
-        return "\n".join(lines)
+                body.append(f"    t{number} = {text}")
+        body += ["", ""]
+        inputs = [float(x) for x in self.inputs] if numbers else self.inputs
+        body += [f"{n} = {literal(x)}" for n, x in zip(names, inputs, strict=True)]
+        body.append(f"gradcheck(f, {', '.join(names)}, {options}seed={seed})")
+        text = "\n".join(body)
+        needed = ["import numpy as np", ""] if "np." in text else []
+        needed += ["import microgradx as mg"] if "mg." in text else []
+        needed += primitives_of(self.steps, text)
+        needed.append("from microgradx.testing import gradcheck")
+        return "\n".join([*needed, "", "", text])
 
     def __repr__(self) -> str:
         shapes = ", ".join(
@@ -208,73 +213,14 @@ def at_kink(step: Step, values: Sequence[Any]) -> bool:
     return False
 
 
-def literal(x: Any) -> str:
-    """Python source of an array, a number, an index or a tuple of them."""
-    if isinstance(x, np.ndarray):
-        body = np.array2string(x, separator=", ", floatmode="unique", threshold=10**9)
-        body = " ".join(body.split())
-        if x.dtype in (np.float64, np.bool_):
-            return f"np.array({body})"
-        return f"np.array({body}, dtype=np.{x.dtype.name})"
-    if isinstance(x, np.generic):
-        return repr(x.item())
-    if isinstance(x, tuple):
-        return f"({', '.join(literal(item) for item in x)}{',' if len(x) == 1 else ''})"
-    if isinstance(x, np.dtype):
-        return f"np.{x.name}"
-    return repr(x)
-
-
-INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "matmul": "@", "pow": "**",
-         "greater": ">", "less": "<"}  # fmt: skip
-PLAIN_CALLS = frozenset({
-    "sum", "max", "min", "logsumexp", "softmax", "log_softmax", "reshape", "transpose",
-    "broadcast_to", "leaky_relu",
-})  # fmt: skip
-
-
-def _spelled(step: Step, texts: Sequence[str], *, prefix: str) -> str:
-    """One step as a person would write it."""
-    args = [literal(a.data) if isinstance(a, Constant) else texts[a] for a in step.args]
-    if step.op in INFIX and not step.params and len(args) == 2:
-        return f"{_atom(args[0])} {INFIX[step.op]} {_atom(args[1])}"
-    if step.op == "neg":
-        return f"-{_atom(args[0])}"
-    if step.op == "getitem":
-        return f"{_atom(args[0])}[{literal(step.params['index'])}]"
-    if step.op in {"concatenate", "stack"}:
-        return f"{prefix}{step.op}([{', '.join(args)}], axis={step.params['axis']})"
-    shown = [*args, *(f"{k}={literal(v)}" for k, v in step.params.items())]
-    if step.op in {"reshape", "transpose"}:
-        shown = [*args, *(literal(v) for v in step.params.values())]
-    if step.op in PLAIN_CALLS or (not step.params and step.op in _public()):
-        return f"{prefix}{step.op}({', '.join(shown)})"
-    call = f"PRIMITIVES[{step.op!r}]" if prefix else step.op
-    return f"{prefix}{call}({', '.join(shown)})"
-
-
-@functools.cache
-def _public() -> frozenset[str]:
-    """The primitives that ``microgradx`` offers under their own names."""
-    import microgradx  # noqa: PLC0415 - the package is still being imported when this module is
-
-    return frozenset(n for n, op in PRIMITIVES.items() if getattr(microgradx, n, None) is op)
-
-
-def _atom(text: str) -> str:
-    """The text in parentheses, unless it is a name, a number or a call."""
-    call = text.endswith(")") and text[0].isalpha() and text.count("(") == 1
-    return text if text.replace(".", "").isalnum() or call else f"({text})"
-
-
 def program_of(root: Any, inputs: Sequence[Any]) -> Program:
     """Read the graph of a result back as a program.
 
     Parameters
     ----------
-    root : Tensor
+    root : Tensor or Value
         The result.
-    inputs : sequence of Tensor
+    inputs : sequence of Tensor or Value
         The leaves that become inputs; all other leaves become constants.
 
     Returns
@@ -284,17 +230,21 @@ def program_of(root: Any, inputs: Sequence[Any]) -> Program:
     Raises
     ------
     UnsupportedError
-        If the result depends on no input.
+        If the result depends on no input, or on an operation outside the table.
     """
     place = {id(x): i for i, x in enumerate(inputs)}
     steps: list[Step] = []
     constants: dict[int, Any] = {}
-    for node in topological_order(root):
+    for node in topological_order(root) if isinstance(root, Node) else ():
         if id(node) in place:
             continue
-        if node.op is None:
-            constants[id(node)] = np.array(node.data)  # type: ignore[attr-defined]
+        op = node.op
+        if op is None:
+            data = node.data  # type: ignore[attr-defined]
+            constants[id(node)] = np.array(data) if isinstance(data, np.ndarray) else data
             continue
+        if PRIMITIVES.get(op.name) != op:
+            raise UnsupportedError("program_of", f"{op.name} is not in the table of primitives")
         args: list[Any] = []
         for parent in node.parents:
             if id(parent) in place:
@@ -306,8 +256,7 @@ def program_of(root: Any, inputs: Sequence[Any]) -> Program:
                     Constant(np.array(parent) if isinstance(parent, np.ndarray) else parent)
                 )
         place[id(node)] = len(inputs) + len(steps)
-        steps.append(Step(node.op.name, tuple(args), dict(node.params or {})))
+        steps.append(Step(op.name, tuple(args), dict(node.params or {})))
     if not steps:
         raise UnsupportedError("program_of", "the result was not computed from the inputs")
-    arrays = [np.array(x.data) for x in inputs if isinstance(x, Tensor)]
-    return Program(tuple(arrays), tuple(steps)).pruned()
+    return Program(tuple([np.array(x.data) for x in inputs]), tuple(steps)).pruned()

@@ -1,8 +1,9 @@
-"""Shrink a failing program to a small one that fails in the same way: delta debugging [1]_.
+"""Shrink what fails to something small that fails in the same way: delta debugging [1]_.
 
-Every round tries simplifications, largest first: cut the tail, skip a step, start from an
-intermediate value, merge inputs, drop axes and rows, drop parameters, round numbers. The first
-that still fails in the same way is kept and the rounds start over.
+Every round tries simplifications of a program, largest first: cut the tail, skip a step, start from
+an intermediate value, merge inputs or hold them fixed, drop axes and rows, drop parameters, round
+numbers. The first that still fails in the same way is kept and the rounds start over. Of functions
+that cannot be looked into, the inputs alone are made smaller.
 
 References
 ----------
@@ -12,50 +13,91 @@ References
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from microgradx.errors import ShapeError
-from microgradx.testing.checking import gradcheck
+from microgradx.testing.checking import check_vjp, gradcheck
+from microgradx.testing.narrowing import extent, narrower, narrowings, plainer_numbers
 from microgradx.testing.programs import Constant, Program, Step, at_kink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
+    from microgradx.testing.narrowing import Array, Change, Inputs
 
-    Array = NDArray[Any]
-
-__all__ = ["failure_of", "reduce_program"]
+__all__ = ["failure_of", "reduce_inputs", "reduce_program"]
 
 GRID = 8
+PATIENCE = 60.0  # seconds: somebody waits for the message that this is part of
 
 
-def failure_of(program: Program, seed: int = 0) -> str:
-    """The class of a program's gradient failure.
+def failure_of(
+    f: Callable[..., Any],
+    *inputs: Any,
+    seed: int = 0,
+    vjp: Callable[..., Any] | None = None,
+    **options: Any,
+) -> str:
+    """The class of a gradient failure.
 
     Parameters
     ----------
-    program : Program
-        What to check.
+    f : callable
+        What to check; a `Program` alone is checked at its own inputs, as a function of arrays.
+    *inputs : array_like
+        Where to check.
     seed : int, optional
         Of direction and cotangent.
+    vjp : callable, optional
+        Checks the pair with `check_vjp`.
+    **options : object
+        For the check.
 
     Returns
     -------
     str
         The report's ``kind``; empty if the gradient is right.
     """
+    if isinstance(f, Program):
+        inputs = inputs or f.inputs
+        options = {"adapter": "microgradx", "reference": f.reference, **options}
     try:
-        report = gradcheck(
-            program, *program.inputs, adapter="microgradx", seed=seed, raises=False,
-            reference=program.reference,
-        )  # fmt: skip
+        if vjp is not None:
+            report = check_vjp(f, vjp, *inputs, seed=seed, raises=False, **options)
+        else:
+            report = gradcheck(f, *inputs, seed=seed, raises=False, **options)
     except Exception as error:  # noqa: BLE001 - a backward pass that raises is wrong as well
         return type(error).__name__
     return report.kind if report.status == "failed" else ""
+
+
+T = TypeVar("T")
+
+
+def _shrunk(
+    start: T,
+    kind: str,
+    smaller: Callable[[T], Iterator[T]],
+    fails: Callable[[T], str],
+    most: int,
+) -> tuple[T, int]:
+    """Take the first smaller one that fails in the same way, as long as there is one."""
+    checks, found, end = 1, True, monotonic() + PATIENCE
+    while found:
+        found = False
+        for candidate in smaller(start):
+            if checks >= most or monotonic() > end:
+                return start, checks
+            checks += 1
+            if fails(candidate) == kind:
+                start, found = candidate, True
+                break
+    return start, checks
 
 
 def reduce_program(
@@ -89,43 +131,73 @@ def reduce_program(
     """
     fails = fails or failure_of
     program = program.pruned()
-    kind, checks = fails(program), 1
+    kind = fails(program)
     if not kind:
-        return program, checks
-    smaller = True
-    while smaller and checks < most:
-        smaller = False
-        for candidate in _simplifications(program):
+        return program, 1
+
+    def smaller(p: Program) -> Iterator[Program]:
+        size = _size(p)
+        for candidate in _simplifications(p):
             repaired = _repaired(candidate)
-            if repaired is None or _size(repaired) >= _size(program):
-                continue
-            checks += 1
-            if fails(repaired) == kind:
-                program, smaller = repaired, True
-                break
-            if checks >= most:
-                break
-    return program, checks
+            if repaired is not None and _size(repaired) < size:
+                yield repaired
+
+    return _shrunk(program, kind, smaller, fails, most)
+
+
+def reduce_inputs(
+    inputs: Sequence[Any], fails: Callable[[Inputs], str], *, most: int = 300
+) -> tuple[Inputs, int]:
+    """Shrink the inputs of a failing function that cannot be looked into.
+
+    Parameters
+    ----------
+    inputs : sequence
+        Arrays and constants for which `fails` says something; only arrays are changed.
+    fails : callable
+        Maps a tuple of inputs to its class of failure, or to an empty string.
+    most : int, optional
+        Calls of `fails` to spend.
+
+    Returns
+    -------
+    inputs : tuple
+        The smallest found.
+    checks : int
+        Calls of `fails` spent.
+
+    Examples
+    --------
+    >>> wrong = lambda inputs: "sign" if inputs[0].min() < 0 else ""
+    >>> reduce_inputs([np.array([[1.5, -2.25], [0.0, 3.0]])], wrong)[0]
+    (array([[-2.]]),)
+    """
+    start = tuple(inputs)
+    kind = fails(start)
+    if not kind:
+        return start, 1
+
+    def smaller(xs: Inputs) -> Iterator[Inputs]:
+        size = extent(xs)
+        for candidate in itertools.chain(narrower(xs), plainer_numbers(xs)):
+            if extent(candidate) < size:
+                yield candidate
+
+    return _shrunk(start, kind, smaller, fails, most)
 
 
 def _size(program: Program) -> tuple[float, ...]:
     """What "smaller" means: steps, inputs, elements, parameters, numbers that are easy to say."""
-    inputs = program.inputs
-    return (
-        len(program.steps),
-        len(inputs),
-        sum(x.size for x in inputs),
-        sum(x.ndim for x in inputs),
-        sum(_weight(step) for step in program.steps),
-        sum(len(repr(v)) for x in inputs for v in x.ravel().tolist()),
-        sum(abs(v) for x in inputs for v in x.ravel().tolist()),
-    )
+    elements, axes, *numbers = extent(program.inputs)
+    weight = sum(_weight(step) for step in program.steps)
+    return (len(program.steps), len(program.inputs), elements, axes, weight, *numbers)
 
 
 def _weight(step: Step) -> int:
-    sizes = [np.size(a.data) for a in step.args if isinstance(a, Constant)]
-    plain = sum(v not in (None, False, ()) for v in step.params.values() if np.ndim(v) == 0)
-    return sum(sizes) + plain + len(repr(step.params))
+    data = [a.data for a in step.args if isinstance(a, Constant)]
+    numbers = sum(np.size(x) + (len(repr(x)) if np.ndim(x) == 0 else 0) for x in data)
+    plain = sum(isinstance(v, bool | int | float) and bool(v) for v in step.params.values())
+    return len(step.args) + numbers + plain + len(repr(step.params))
 
 
 def _repaired(program: Program) -> Program | None:
@@ -192,10 +264,18 @@ def _index_within(index: Any, shape: tuple[int, ...]) -> Any:
 
 def _simplifications(p: Program) -> Iterator[Program]:
     yield from _shorter(p)
+    for shorter in _shorter(p):
+        yield from _varied(shorter)
     yield from _merged(p)
-    yield from _narrower(p)
+    yield from _held(p)
+    for change in narrowings(_arrays(p)):
+        yield replace(p, inputs=tuple([change(x) for x in p.inputs]))
+        yield _everywhere(p, change)
+    for inputs in narrower(p.inputs):
+        yield replace(p, inputs=inputs)
     yield from _plainer_steps(p)
-    yield from _plainer_numbers(p)
+    for inputs in plainer_numbers(p.inputs):
+        yield replace(p, inputs=inputs)
 
 
 def _redirected(steps: tuple[Step, ...], old: int, new: int) -> tuple[Step, ...]:
@@ -233,6 +313,35 @@ def _shorter(p: Program) -> Iterator[Program]:
         yield Program((*p.inputs, fresh), tuple(steps))
 
 
+def _varied(p: Program) -> Iterator[Program]:
+    """One step of two operands changed: for bugs of the walk, which a shorter program may hide.
+
+    Which of two uses comes first decides whether a wrong order of visits shows; and what was a
+    strange factor may be a whole number without the steps that were left out, and so another
+    class of failure, unless something else than a sum is left.
+    """
+    for k, step in enumerate(p.steps):
+        if len(step.args) != 2 or step.params:
+            continue
+        a, b = step.args
+        changed = [Step("exp", (a,))] if a == b else [replace(step, args=(b, a))]
+        if a != b and step.op in {"add", "sub"}:
+            changed.append(replace(step, op="mul"))
+        for other in changed:
+            yield Program(p.inputs, (*p.steps[:k], other, *p.steps[k + 1 :]))
+
+
+def _held(p: Program) -> Iterator[Program]:
+    """Hold an input fixed instead of differentiating it: as a number where that fits."""
+    for i, x in enumerate(p.inputs if len(p.inputs) > 1 else ()):
+        for number in (0.0, 1.0):
+            fixed = Constant(np.full_like(x, number) if x.ndim else number)
+            steps = [
+                replace(s, args=tuple([fixed if a == i else a for a in s.args])) for s in p.steps
+            ]
+            yield Program(p.inputs, tuple(steps))
+
+
 def _merged(p: Program) -> Iterator[Program]:
     for i, x in enumerate(p.inputs):
         for j, y in enumerate(p.inputs):
@@ -240,30 +349,26 @@ def _merged(p: Program) -> Iterator[Program]:
                 yield Program(p.inputs, _redirected(p.steps, i, j))
 
 
-def _narrower(p: Program) -> Iterator[Program]:
-    deepest = max((x.ndim for x in p.inputs), default=0)
-    if deepest:
-        # Drop the leading axis everywhere it is the leading one, and the trailing one likewise.
-        yield replace(p, inputs=tuple([x[0] if x.ndim == deepest else x for x in p.inputs]))
-        yield replace(p, inputs=tuple([x[..., 0] if x.ndim else x for x in p.inputs]))
-    lengths = sorted({n for x in p.inputs for n in x.shape if n > 1}, reverse=True)
-    for n in lengths:
-        for fewer in dict.fromkeys((1, n // 2, n - 1)):
-            if 0 < fewer < n:
-                yield replace(p, inputs=tuple([_cut(x, n, fewer) for x in p.inputs]))
-    for i, x in enumerate(p.inputs):
-        for axis, n in enumerate(x.shape):
-            yield _with_input(p, i, np.take(x, 0, axis=axis))
-            if n > 1:
-                yield _with_input(p, i, np.take(x, range(n - 1), axis=axis))
+def _arrays(p: Program) -> list[Array]:
+    """The inputs, and the arrays among constants and indices."""
+    inside: list[Any] = [a.data for s in p.steps for a in s.args if isinstance(a, Constant)]
+    for step in p.steps:
+        index = step.params.get("index")
+        inside += index if isinstance(index, tuple) else [index]
+    return [*p.inputs, *(x for x in inside if isinstance(x, np.ndarray))]
 
 
-def _cut(x: Array, length: int, fewer: int) -> Array:
-    return x[tuple(slice(0, fewer) if n == length else slice(None) for n in x.shape)]
+def _everywhere(p: Program, change: Change) -> Program:
+    """The same change of all those arrays: rows of inputs, constants and labels go together."""
 
+    def changed(step: Step) -> Step:
+        args = [Constant(change(a.data)) if isinstance(a, Constant) else a for a in step.args]
+        params = dict(step.params)
+        if step.op == "getitem" and isinstance(params["index"], tuple):
+            params["index"] = tuple([change(part) for part in params["index"]])
+        return replace(step, args=tuple(args), params=params)
 
-def _with_input(p: Program, i: int, x: Array) -> Program:
-    return replace(p, inputs=(*p.inputs[:i], np.asarray(x), *p.inputs[i + 1 :]))
+    return Program(tuple([change(x) for x in p.inputs]), tuple([changed(s) for s in p.steps]))
 
 
 def _plainer_steps(p: Program) -> Iterator[Program]:
@@ -285,12 +390,27 @@ def _plainer(step: Step) -> Iterator[Step]:
             plain = [(int(np.prod(value, dtype=int)),)]
         for new in plain:
             yield replace(step, params={**step.params, key: new})
+    if step.op == "total" and len(step.args) > 2:
+        for place in range(len(step.args)):
+            yield replace(step, args=(*step.args[:place], *step.args[place + 1 :]))
+    if step.op == "dot" and len(step.args) > 3:
+        bias, pairs = step.args[0], len(step.args) // 2
+        for place in range(pairs):
+            kept = [k for k in range(pairs) if k != place]
+            ws, xs = [step.args[1 + k] for k in kept], [step.args[1 + pairs + k] for k in kept]
+            yield replace(step, args=(bias, *ws, *xs))
     for place, a in enumerate(step.args):
-        if isinstance(a, Constant) and np.ndim(a.data):
-            corner = np.asarray(a.data)[0]
-            yield replace(
-                step, args=(*step.args[:place], Constant(corner), *step.args[place + 1 :])
-            )
+        for new in _plainer_constants(a.data) if isinstance(a, Constant) else ():
+            yield replace(step, args=(*step.args[:place], Constant(new), *step.args[place + 1 :]))
+
+
+def _plainer_constants(x: Any) -> Iterator[Any]:
+    if isinstance(x, np.ndarray) and x.ndim:
+        yield x[0]
+    elif isinstance(x, float):
+        yield from (1.0, 2.0, float(np.round(x)))
+    elif isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        yield float(x)
 
 
 def _plainer_indices(index: Any) -> Iterator[Any]:
@@ -302,18 +422,3 @@ def _plainer_indices(index: Any) -> Iterator[Any]:
             yield (*parts[:place], part[:-1], *parts[place + 1 :])
         if isinstance(part, np.ndarray) and part.dtype.kind == "i" and part.any():
             yield (*parts[:place], np.zeros_like(part), *parts[place + 1 :])
-
-
-def _plainer_numbers(p: Program) -> Iterator[Program]:
-    for i, x in enumerate(p.inputs):
-        counted = (np.arange(x.size) + 1.0).reshape(x.shape)
-        for new in (np.zeros_like(x), np.ones_like(x), 2 * np.ones_like(x), counted, np.round(x)):
-            if not np.array_equal(new, x):
-                yield _with_input(p, i, new)
-    for i, x in enumerate(p.inputs):
-        for place in np.ndindex(x.shape):
-            for number in (0.0, 1.0, float(np.round(x[place]))):
-                if x[place] != number:
-                    changed = x.copy()
-                    changed[place] = number
-                    yield _with_input(p, i, changed)

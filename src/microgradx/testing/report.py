@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microgradx.errors import GradcheckError
+from microgradx.testing.spelling import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +98,11 @@ class Report:
     inputs: tuple[Any, ...] = field(default=(), repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Written now: another process has neither the function nor, perhaps, the bug.
+        program = None if self.program is None else functools.partial(tuple, self.program())
+        return {**self.__dict__, "program": program}
+
     @property
     def passed(self) -> bool:
         """Whether the gradient was compared and agreed."""
@@ -154,15 +161,27 @@ class Report:
             source, checks = self.program()
             if source:
                 title = f"  {'program':10} (reduced in {checks} checks)"
-                return [title, *(f"      {line}" for line in source.splitlines())]
+                return [title, *(f"      {line}".rstrip() for line in source.splitlines())]
         if not self.inputs:
             return []
         return [
             "  inputs",
-            *(_assigned(self._name_of(i), x) for i, x in enumerate(self.inputs)),
+            *(_assigned(self.name_of(i), x) for i, x in enumerate(self.inputs)),
         ]
 
-    def _name_of(self, i: int) -> str:
+    def name_of(self, i: int) -> str:
+        """What the function calls an input.
+
+        Parameters
+        ----------
+        i : int
+            The position.
+
+        Returns
+        -------
+        str
+            ``x0``, ``x1``, ... where it has no name.
+        """
         return self.names[i] if i < len(self.names) else f"x{i}"
 
     def title_of(self, i: int) -> str:
@@ -179,14 +198,16 @@ class Report:
         """
         if i < 0:
             return "several inputs at once"
+        if self.order > 1 and i == len(self.inputs):
+            return "the cotangent"
         return f"input {i} ({self.names[i]})" if i < len(self.names) else f"input {i}"
 
 
 def _assigned(name: str, x: Any) -> str:
-    """``name = value`` as Python source, the rows of an array below one another."""
+    """``name = value``, with the rows of an array below one another, if they are few."""
     start = f"      {name} = "
-    if not isinstance(x, np.ndarray):
-        return f"{start}{x!r}"
+    if not isinstance(x, np.ndarray) or x.ndim < 2:
+        return start + literal(x)
     body = np.array2string(x, separator=", ", floatmode="unique", threshold=64)
     body = body.replace("\n", "\n" + " " * len(f"{start}np.array("))
     dtype = "" if x.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{x.dtype.name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,12 +68,15 @@ def slips(rule: Callable[..., Any] | None) -> Iterator[tuple[str, Callable[..., 
     if node is None:
         return
     inputs = [a.arg for a in node.args.args[1:]]
+    seen: Counter[str] = Counter()
     for path, part in _paths(node.body):
         for new in _changes(part, inputs):
             changed = copy.deepcopy(node)
             _put(changed, path, new)
             code = ast.fix_missing_locations(ast.Expression(changed))
             name = f"{ast.unparse(part)} -> {ast.unparse(new)}"
+            seen[name] += 1
+            name += f" ({seen[name]})" if seen[name] > 1 else ""
             yield name, eval(compile(code, "<slip>", "eval"), ARRAY)  # noqa: S307 - our own source
 
 
