@@ -670,3 +670,37 @@ def test_blas_threads_are_put_back() -> None:
         assert seen == [1, 2]
     finally:
         library.set(before)
+
+
+def test_detached_results_are_computed_anew_in_every_replay():
+    p = mg.Tensor([1.0, 2.0, 3.0])
+
+    def step(x):
+        p.grad = None
+        loss = ((p * x).detach() * p + mg.stop_gradient(p) * x).sum()
+        loss.backward()
+        return loss
+
+    captured = mg.capture(step)
+    for scale in (1.0, 2.0, 3.0):
+        x = np.array([1.0, 2.0, 3.0]) * scale
+        assert captured(x).item() == pytest.approx((p.numpy() ** 2 * x + p.numpy() * x).sum())
+        assert p.grad == pytest.approx(p.numpy() * x)
+        p.data -= 0.1
+
+
+def test_a_step_may_differentiate_past_an_updated_parameters_old_numbers():
+    p = mg.Tensor([1.0, 2.0, 3.0])
+
+    @mg.capture
+    def step(x):
+        p.grad = None
+        loss = ((p * x).data * p).sum()
+        loss.backward()
+        p.data -= 0.1 * p.grad
+        return loss
+
+    for scale in (1.0, 2.0):
+        x, before = np.array([1.0, 2.0, 3.0]) * scale, p.numpy().copy()
+        assert step(x).item() == pytest.approx((before**2 * x).sum())
+        assert p.numpy() == pytest.approx(before - 0.1 * before * x)

@@ -34,7 +34,7 @@ class Read:
     guards = view = False
     kind, binding, kink, domain = "constant", 4, "", ""
     each = singular = None
-    vjps = sample = ()
+    vjps = sample = rule_reads = ()
     reads = frozenset[int]()
 
     def __init__(self, name: str) -> None:
