@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 
 from microgradx import functions as F  # noqa: N812 - as everybody calls it
+from microgradx import modes
 from microgradx.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from microgradx.functions.arguments import as_tensor
 from microgradx.nn.functional.losses import reduce
 from microgradx.ops import reductions
+from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor, apply
 
 __all__ = ["cross_entropy", "nll_loss"]
+
+_where = PRIMITIVES["where"]
 
 
 def cross_entropy(
@@ -62,10 +66,10 @@ def cross_entropy(
     Tensor(0.69314718)
     """
     where = "cross_entropy"
-    labels = _array(target)
+    labels = target._data if isinstance(target, Tensor) else np.asarray(target)
     x = x if hasattr(x, "ndim") else as_tensor(x, where)
     plain = weight is None and label_smoothing == 0 and x.ndim == 2 and labels.dtype.kind in "iu"
-    if plain and labels.shape == x.shape[:1]:
+    if plain and labels.shape == x.shape[:1] and not (ignore_index >= 0 and _traced(target)):
         kept = counted(labels, x.shape[1], ignore_index, where)
         if kept is None:
             given = target if isinstance(target, Tensor) else labels
@@ -74,11 +78,10 @@ def cross_entropy(
         problem = f"label_smoothing is {label_smoothing}"
         raise ArgumentError(where, problem, "Pass a part from 0 to 1")
     x = as_tensor(x, where)
-    _refuse_traced(target)
     if labels.dtype.kind == "f" and labels.shape == x.shape:
-        return _soft_cross_entropy(x, labels, weight, reduction, label_smoothing)
+        return _soft_cross_entropy(x, target, weight, reduction, label_smoothing)
     logs = F.log_softmax(x, 0 if x.ndim == 1 else 1)
-    return _nll(logs, labels, weight, ignore_index, reduction, label_smoothing, where)
+    return _nll(logs, target, weight, ignore_index, reduction, label_smoothing, where)
 
 
 def _soft_cross_entropy(
@@ -86,9 +89,12 @@ def _soft_cross_entropy(
 ) -> Tensor:
     """Cross-entropy with probabilities for the classes."""
     axis = 0 if x.ndim == 1 else 1
-    target = (target * (1 - smoothing) + smoothing / x.shape[axis]).astype(x.dtype)
+    target = F.astype(as_tensor(target, "cross_entropy"), x.dtype)
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / x.shape[axis]
     if weight is not None:
-        target = target * _by_class(weight, x, axis, "cross_entropy")
+        weights = _weights(weight, x.shape[axis], x.dtype, "cross_entropy")
+        target = target * weights.reshape(-1, *(1,) * (x.ndim - axis - 1))
     losses = -F.sum(F.log_softmax(x, axis) * target, axis)
     return reduce(losses, reduction, "cross_entropy")
 
@@ -127,59 +133,73 @@ def nll_loss(
     ShapeError
         If there is not one label a row.
     """
-    labels = _array(target)
     x = as_tensor(x, "nll_loss")
-    _refuse_traced(target)
-    return _nll(x, labels, weight, ignore_index, reduction, 0.0, "nll_loss")
+    return _nll(x, target, weight, ignore_index, reduction, 0.0, "nll_loss")
 
 
 def _nll(
     logs: Tensor,
-    labels: Any,
+    target: Any,
     weight: Any,
     ignore_index: int,
     reduction: str,
     smoothing: float,
     where: str,
 ) -> Tensor:
-    single = logs.ndim == 1
-    if single:
-        logs, labels = F.expand_dims(logs, 0), labels[None]
-    classes = logs.shape[1]
-    expected = (logs.shape[0], *logs.shape[2:])
-    if labels.shape != expected:
+    axis = 0 if logs.ndim == 1 else 1
+    classes, shape = logs.shape[axis], (*logs.shape[:axis], *logs.shape[axis + 1 :])
+    labels = as_tensor(target, where)
+    if labels.shape != shape:
         problem = f"logits of shape {logs.shape} do not go with labels of shape {labels.shape}"
-        raise ShapeError(where, problem, f"Pass labels of shape {expected}")
+        raise ShapeError(where, problem, f"Pass labels of shape {shape}")
     if labels.dtype.kind not in "iu":
         problem = f"labels of dtype {labels.dtype} pick no class"
         raise DTypeError(where, problem, "Pass integers, or probabilities of the logits' shape")
-    kept = counted(labels, classes, ignore_index, where)
-    safe = labels if kept is None else np.where(kept, labels, 0)
-    weights = np.ones(classes) if weight is None else np.asarray(weight)
+    weights = _weights(np.ones(classes) if weight is None else weight, classes, logs.dtype, where)
+    logs = F.reshape(F.moveaxis(logs, axis, -1), (-1, classes))  # (rows, classes)
+    labels = F.reshape(labels, -1)
+    kept = counted(labels._data, classes, ignore_index, where)
+    if _traced(labels):  # the next batch may have other rows to ignore
+        kept = labels != ignore_index
+    if kept is not None:
+        labels = _where(kept, labels, 0)
+    counts = picked(as_tensor(weights, where), labels)
+    losses = -picked(logs, labels) * counts
+    if smoothing:
+        even = -F.sum(logs * weights, 1) / classes
+        losses = losses * (1 - smoothing) + even * smoothing
+    if kept is not None:
+        losses, counts = _where(kept, losses, 0.0), _where(kept, counts, 0.0)
+    if reduction == "mean":
+        return F.sum(losses) / F.sum(counts)  # type: ignore[no-any-return]
+    return reduce(F.reshape(losses, shape), reduction, where)
+
+
+def _weights(weight: Any, classes: int, dtype: Any, where: str) -> Any:
+    """One weight a class, or an error."""
+    weights = np.asarray(weight, dtype)
     if weights.shape != (classes,):
         problem = f"there are {classes} classes and weights of shape {weights.shape}"
         raise ShapeError(where, problem, "Pass one weight a class")
-    counts = weights.astype(logs.dtype)[safe]
-    if kept is not None:
-        counts = counts * kept
-    first, *rest = np.ix_(*map(np.arange, expected))
-    losses = -logs[(first, safe, *rest)] * counts
-    if smoothing:
-        even = -F.sum(logs * _by_class(weights, logs, 1, where), 1) / classes
-        losses = losses * (1 - smoothing) + (even if kept is None else even * kept) * smoothing
-    if reduction == "mean":
-        return F.sum(losses) / float(counts.sum())  # type: ignore[no-any-return]
-    losses = reduce(losses, reduction, where)
-    return losses[0] if single and reduction == "none" else losses
+    return weights
 
 
-def _by_class(weight: Any, x: Tensor, axis: int, where: str) -> Any:
-    """Weights of the classes, shaped to multiply `x`."""
-    weights = np.asarray(weight, x.dtype)
-    if weights.shape != (x.shape[axis],):
-        problem = f"there are {x.shape[axis]} classes and weights of shape {weights.shape}"
-        raise ShapeError(where, problem, "Pass one weight a class")
-    return weights.reshape(-1, *(1,) * (x.ndim - axis - 1))
+def picked(x: Tensor, labels: Tensor) -> Any:
+    """``x[i, labels[i]]``, or ``x[labels]`` of a vector."""
+    if not _traced(labels):
+        rows = () if x.ndim == 1 else (np.arange(x.shape[0]),)
+        return x[(*rows, labels._data)]
+    # A captured step has other labels every time, so it compares; what is no class gives nan.
+    classes = x.shape[-1]
+    right = F.expand_dims(labels, 1) == np.arange(classes)
+    known = F.logical_and(labels >= 0, labels < classes)
+    return _where(known, F.sum(_where(right, x, 0.0), 1), np.nan)
+
+
+def _traced(target: Any) -> bool:
+    """Whether labels belong to a step that is being captured."""
+    mode = modes.current()
+    return isinstance(target, Tensor) and mode is not None and mode.tape is not None
 
 
 def counted(labels: Any, classes: int, ignore_index: int, where: str) -> Any:
@@ -195,13 +215,3 @@ def counted(labels: Any, classes: int, ignore_index: int, where: str) -> Any:
         problem = f"labels run from {low} to {high}, but there are {classes} classes"
         raise IndexingError(where, problem, "Number the classes from 0")
     return kept
-
-
-def _array(target: Any) -> Any:
-    return target._data if isinstance(target, Tensor) else np.asarray(target)
-
-
-def _refuse_traced(target: Any) -> None:
-    """Labels that pick elements would be frozen into a captured step."""
-    if isinstance(target, Tensor):
-        target._refuse_traced("labels")

@@ -89,20 +89,13 @@ def l1_loss(x: Any, target: Any, reduction: str = "mean") -> Tensor:
 
     Parameters
     ----------
-    x, target : Tensor or array_like
-        Of equal shapes.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    x, target, reduction
+        As in `mse_loss`.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `mse_loss`.
     """
     x, target = alike(x, target, "l1_loss")
     return reduce(_abs(x - target), reduction, "l1_loss")
@@ -113,22 +106,15 @@ def huber_loss(x: Any, target: Any, reduction: str = "mean", delta: float = 1.0)
 
     Parameters
     ----------
-    x, target : Tensor or array_like
-        Of equal shapes.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    x, target, reduction
+        As in `mse_loss`.
     delta : float, optional
         Where the parabola becomes a line.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `mse_loss`.
     """
     x, target = alike(x, target, "huber_loss")
     d = _abs(x - target)
@@ -141,22 +127,15 @@ def smooth_l1_loss(x: Any, target: Any, reduction: str = "mean", beta: float = 1
 
     Parameters
     ----------
-    x, target : Tensor or array_like
-        Of equal shapes.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    x, target, reduction
+        As in `mse_loss`.
     beta : float, optional
         Where the parabola becomes a line.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `mse_loss`.
     """
     if beta == 0:
         return l1_loss(x, target, reduction)
@@ -223,24 +202,15 @@ def binary_cross_entropy_with_logits(
     ----------
     x : Tensor or array_like
         Logits: any numbers.
-    target : Tensor or array_like
-        0 or 1, or anything between; of the shape of `x`.
-    weight : array_like, optional
-        Multiplies the losses.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    target, weight, reduction
+        As in `binary_cross_entropy`.
     pos_weight : array_like, optional
         Multiplies the part of the ones.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `binary_cross_entropy`.
 
     Examples
     --------

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microgradx import functions as F  # noqa: N812 - as everybody calls it
 from microgradx.errors import ShapeError
 from microgradx.functions.arguments import as_tensor
-from microgradx.nn.functional.classification import counted
+from microgradx.nn.functional.classification import counted, picked
 from microgradx.nn.functional.losses import alike, reduce
 from microgradx.primitive import PRIMITIVES
-from microgradx.tensor import Tensor
+
+if TYPE_CHECKING:
+    from microgradx.tensor import Tensor
 
 __all__ = [
     "hinge_embedding_loss", "hinge_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -88,15 +90,14 @@ def multi_margin_loss(
     """
     where = "multi_margin_loss"
     x = as_tensor(x, where)
-    labels = target._data if isinstance(target, Tensor) else np.asarray(target)
+    labels = as_tensor(target, where)
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         problem = f"scores of shape {x.shape} do not go with labels of shape {labels.shape}"
         raise ShapeError(where, problem, "Pass scores (batch, classes) and labels (batch,)")
-    counted(labels, x.shape[1], -100, where)
-    rows = np.arange(len(labels))
-    others = (labels[:, None] != np.arange(x.shape[1])).astype(x.dtype)
-    ahead = _relu(margin - F.expand_dims(x[rows, labels], 1) + x) ** p
-    return reduce(F.sum(ahead * others, 1) / x.shape[1], reduction, where)
+    counted(labels._data, x.shape[1], -100, where)
+    others = F.expand_dims(labels, 1) != np.arange(x.shape[1])
+    ahead = _relu(margin - F.expand_dims(picked(x, labels), 1) + x) ** p
+    return reduce(F.sum(_where(others, ahead, 0.0), 1) / x.shape[1], reduction, where)
 
 
 def hinge_embedding_loss(
@@ -112,18 +113,13 @@ def hinge_embedding_loss(
         1 for what belongs together, -1 for what does not.
     margin : float, optional
         From where on a distance is large enough.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    reduction
+        As in `hinge_loss`.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `hinge_loss`.
     """
     x, target = alike(x, target, "hinge_embedding_loss")
     losses = _where(target == 1, x, _relu(margin - x))
@@ -141,18 +137,13 @@ def margin_ranking_loss(
         Of equal shapes.
     margin : float, optional
         How much larger.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    reduction
+        As in `hinge_loss`.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `hinge_loss`.
     """
     x, target = alike(x, target, "margin_ranking_loss")
     x, y = alike(x, y, "margin_ranking_loss")
@@ -164,20 +155,13 @@ def soft_margin_loss(x: Any, target: Any, reduction: str = "mean") -> Tensor:
 
     Parameters
     ----------
-    x, target : Tensor or array_like
-        Of equal shapes.
-    reduction : {"mean", "sum", "none"}, optional
-        What to do with the losses.
+    x, target, reduction
+        As in `hinge_loss`.
 
     Returns
     -------
     Tensor
-        Of shape ``()``, or of `x` with ``reduction="none"``.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
+        As in `hinge_loss`.
     """
     x, target = alike(x, target, "soft_margin_loss")
     return reduce(_softplus(-target * x), reduction, "soft_margin_loss")

@@ -103,7 +103,7 @@ def embedding(x: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     rows = weight[numbers]
     if padding_idx is None:
         return rows
-    padding = (numbers == padding_idx % weight.shape[0])[..., None]
+    padding = F.expand_dims(as_tensor(x, "embedding") == padding_idx % weight.shape[0], -1)
     return PRIMITIVES["where"](padding, rows.detach(), rows)  # type: ignore[no-any-return]
 
 
