@@ -227,6 +227,7 @@ def test_a_loss_gives_pytorchs_numbers(case, golden):
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")  # PyTorch's advice on kl_div
 @pytest.mark.parametrize("case", [*LAYERS, *LOSSES])
 def test_the_recorded_numbers_are_this_pytorchs(case, golden):
     torch = pytest.importorskip("torch")

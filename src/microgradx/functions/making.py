@@ -20,10 +20,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _made(array: Any, requires_grad: bool | None, name: str | None) -> Tensor:
-    return Tensor(array, requires_grad, name=name)
-
-
 def zeros(
     *shape: Any,
     dtype: DTypeLike | None = None,
@@ -63,18 +59,12 @@ def ones(
     requires_grad: bool | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """A Tensor of ones; arguments as in `zeros`.
+    """A Tensor of ones.
 
     Parameters
     ----------
-    *shape : int or tuple of int
-        The shape.
-    dtype : dtype_like, optional
-        float64 by default.
-    requires_grad : bool, optional
-        As in `Tensor`.
-    name : str, optional
-        What drawings call it.
+    *shape, dtype, requires_grad, name
+        As in `zeros`.
 
     Returns
     -------
@@ -122,7 +112,7 @@ def full(
     if isinstance(fill_value, Tensor):
         wide = broadcast_to(fill_value, shape)
         return wide if dtype is None else wide.astype(dtype)
-    return _made(np.full(shape, fill_value, dtype or np.float64), requires_grad, name)
+    return Tensor(np.full(shape, fill_value, dtype or np.float64), requires_grad, name=name)
 
 
 def zeros_like(
@@ -144,7 +134,7 @@ def zeros_like(
     Tensor
         A leaf.
     """
-    return _made(np.zeros_like(as_tensor(x, "zeros_like")._data, dtype=dtype), requires_grad, None)
+    return Tensor(np.zeros_like(as_tensor(x, "zeros_like")._data, dtype=dtype), requires_grad)
 
 
 def ones_like(
@@ -154,19 +144,15 @@ def ones_like(
 
     Parameters
     ----------
-    x : Tensor or array_like
-        The model.
-    dtype : dtype_like, optional
-        Another dtype.
-    requires_grad : bool, optional
-        As in `Tensor`.
+    x, dtype, requires_grad
+        As in `zeros_like`.
 
     Returns
     -------
     Tensor
         A leaf.
     """
-    return _made(np.ones_like(as_tensor(x, "ones_like")._data, dtype=dtype), requires_grad, None)
+    return Tensor(np.ones_like(as_tensor(x, "ones_like")._data, dtype=dtype), requires_grad)
 
 
 def full_like(
@@ -179,24 +165,20 @@ def full_like(
 
     Parameters
     ----------
-    x : Tensor or array_like
-        The model.
-    fill_value : float
-        The number.
-    dtype : dtype_like, optional
-        Another dtype.
-    requires_grad : bool, optional
-        As in `Tensor`.
+    x, dtype, requires_grad
+        As in `zeros_like`.
+    fill_value : float, or Tensor
+        The number; a Tensor gets a gradient.
 
     Returns
     -------
     Tensor
-        A leaf.
+        A leaf, unless `fill_value` is a Tensor.
     """
     if isinstance(fill_value, Tensor):
         return full(as_tensor(x, "full_like").shape, fill_value, dtype)
-    return _made(
-        np.full_like(as_tensor(x, "full_like")._data, fill_value, dtype=dtype), requires_grad, None
+    return Tensor(
+        np.full_like(as_tensor(x, "full_like")._data, fill_value, dtype=dtype), requires_grad
     )
 
 
@@ -219,7 +201,7 @@ def arange(
     Tensor, shape (n,)
         A leaf.
     """
-    return _made(np.arange(*bounds, dtype=dtype), requires_grad, None)
+    return Tensor(np.arange(*bounds, dtype=dtype), requires_grad)
 
 
 def linspace(
@@ -251,7 +233,7 @@ def linspace(
         steps = np.linspace(0.0, 1.0, num)
         mixed = start * (1 - steps) + stop * steps
         return mixed if dtype is None else mixed.astype(dtype)  # type: ignore[no-any-return]
-    return _made(np.linspace(start, stop, num, dtype=dtype), requires_grad, None)
+    return Tensor(np.linspace(start, stop, num, dtype=dtype), requires_grad)
 
 
 def eye(
@@ -273,7 +255,7 @@ def eye(
     Tensor, shape (n, m)
         A leaf.
     """
-    return _made(np.eye(n, m, dtype=dtype or np.float64), requires_grad, None)
+    return Tensor(np.eye(n, m, dtype=dtype or np.float64), requires_grad)
 
 
 def rand(
@@ -313,20 +295,12 @@ def randn(
     requires_grad: bool | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """Standard normal random numbers; arguments as in `rand`.
+    """Standard normal random numbers.
 
     Parameters
     ----------
-    *shape : int or tuple of int
-        The shape.
-    rng : numpy.random.Generator or int, optional
-        Where they come from; by default a stream that `manual_seed` sets.
-    dtype : dtype_like, optional
-        float64 by default.
-    requires_grad : bool, optional
-        As in `Tensor`.
-    name : str, optional
-        What drawings call it.
+    *shape, rng, dtype, requires_grad, name
+        As in `rand`.
 
     Returns
     -------
@@ -346,7 +320,7 @@ def _drawn(
     if tape is not None:
         tape.drawing(source)
     numbers = np.asarray(getattr(source, method)(ints(shape) if shape else ()))
-    made = _made(numbers.astype(dtype or np.float64), requires_grad, name)
+    made = Tensor(numbers.astype(dtype or np.float64), requires_grad, name=name)
     if tape is not None:
         tape.drew(made, source, method, default=rng is None)
     return made
