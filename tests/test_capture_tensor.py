@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import as_strided
 
 import microgradx as mg
 from microgradx import nn, optim
-from microgradx.capture.program import Instruction
+from microgradx.capture import gemm
+from microgradx.capture.program import Instruction, View
 from microgradx.capture.threads import blas
 from microgradx.errors import CaptureError, IndexingError
 from microgradx.nn.functional import cross_entropy
@@ -704,3 +706,42 @@ def test_a_step_may_differentiate_past_an_updated_parameters_old_numbers():
         x, before = np.array([1.0, 2.0, 3.0]) * scale, p.numpy().copy()
         assert step(x).item() == pytest.approx((before**2 * x).sum())
         assert p.numpy() == pytest.approx(before - 0.1 * before * x)
+
+
+# ---- products in pieces ---------------------------------------------------------------------------
+@pytest.mark.parametrize(("p", "q"), [(2, 1), (1, 4), (2, 4), (4, 2)])
+def test_a_product_in_pieces_is_the_product(p, q):
+    rng = np.random.default_rng(0)
+    memory = {name: rng.standard_normal(200) for name in "abc"}
+
+    def array(view):
+        return as_strided(
+            memory[view.buffer][view.offset :], view.shape, np.multiply(view.strides, 8)
+        )
+
+    a, b = View("a", 8, (8, 3), (3, 1)), View("b", 0, (3, 16), (1, 3))
+    c = View("c", 16, (8, 16), (16, 1))
+    x, y, z = map(array, (gemm.grid(a, p, 1), gemm.grid(b, 1, q), gemm.grid(c, p, q)))
+    np.matmul(x, y, z)
+    np.testing.assert_allclose(array(c), array(a) @ array(b), rtol=1e-12)
+
+
+def test_check_knows_products_in_pieces(monkeypatch):
+    """Numbers are compared in the order of the pieces, whichever cut was chosen."""
+    monkeypatch.setattr(gemm, "SMALL", 0)
+    monkeypatch.setattr(gemm, "FITS", (0, 10**9))
+    for cut in ("4 pieces of rows", "2 pieces of columns", "2 x 2 pieces"):
+        monkeypatch.setattr(gemm, "_race", lambda plans, cut=cut: cut if cut in plans else "")
+        model = nn.Linear(6, 8, bias=False, rng=0)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        captured = mg.capture(step, check=True)
+        captured(np.arange(96.0, dtype="f4").reshape(16, 6) / 96)
+        assert cut in str(captured.program)

@@ -8,6 +8,7 @@ product is timed once, on the program's own memory, when the step is captured.
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ __all__ = ["tuned"]
 PIECES = (2, 4, 7, 8, 14, 16, 28, 32)
 SMALL = 4e5
 """Products with fewer multiplications are left alone."""
-FITS = 1.1e6
-"""Multiplications in a piece that the small kernels take."""
+FITS = (3e5, 1.1e6)
+"""Multiplications in a piece that the small kernels take, and that are worth a call."""
 WORTH = 0.95
 """A cut must save at least 5 %."""
 ROUNDS = 7
@@ -58,29 +59,30 @@ def tuned(instruction: Instruction, array: Callable[[View], Any]) -> tuple[Instr
     if work < SMALL:
         return instruction, ""
     plans = {"": (a, b, c)}
-    for p in PIECES:
-        if work / p > FITS:
-            continue
-        if m % p == 0 and m // p >= 4:
-            plans[f"{p} pieces of rows"] = (rows(a, p), b, rows(c, p))
-        if n % p == 0 and n // p >= 4:
-            plans[f"{p} pieces of columns"] = (a, columns(b, p), columns(c, p))
+    least, most = FITS
+    for p, q in itertools.product((1, *PIECES), repeat=2):
+        if least <= work / (p * q) <= most and _cuts(m, p) and _cuts(n, q):
+            plans[_title(p, q)] = (grid(a, p, 1), grid(b, 1, q), grid(c, p, q))
     best = _race({key: [array(v) for v in views] for key, views in plans.items()})
     x, y, z = plans[best]
     note = f"{instruction.note}, in {best}" if best else instruction.note
     return instruction._replace(arguments=(x, y, z), writes=z, note=note), best
 
 
-def rows(view: View, p: int) -> View:
-    """A matrix as `p` matrices of some of its rows."""
-    (m, n), (s, t) = view.shape, view.strides
-    return View(view.buffer, view.offset, (p, m // p, n), (m // p * s, s, t))
+def _cuts(size: int, pieces: int) -> bool:
+    return pieces == 1 or (size % pieces == 0 and size // pieces >= 4)
 
 
-def columns(view: View, p: int) -> View:
-    """A matrix as `p` matrices of some of its columns."""
+def _title(p: int, q: int) -> str:
+    if q == 1:
+        return f"{p} pieces of rows"
+    return f"{q} pieces of columns" if p == 1 else f"{p} x {q} pieces"
+
+
+def grid(view: View, p: int, q: int) -> View:
+    """A matrix as p x q matrices, each of some of its rows and columns."""
     (m, n), (s, t) = view.shape, view.strides
-    return View(view.buffer, view.offset, (p, m, n // p), (n // p * t, s, t))
+    return View(view.buffer, view.offset, (p, q, m // p, n // q), (m // p * s, n // q * t, s, t))
 
 
 def _race(plans: dict[str, list[Any]]) -> str:

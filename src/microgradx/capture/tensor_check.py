@@ -110,8 +110,9 @@ def _compare(replay: TensorReplay, truths: list[Any]) -> None:
 
 def _in_pieces(want: Any, shape: tuple[int, ...]) -> Any:
     """A product's numbers in the order of the pieces it was computed in."""
-    if len(shape) == want.ndim + 1 and shape[1] == want.shape[0]:  # pieces of columns
-        return want.reshape(want.shape[0], shape[0], shape[2]).transpose(1, 0, 2).reshape(-1)
+    if len(shape) == 4 and want.ndim == 2:
+        p, q, m, n = shape
+        return want.reshape(p, m, q, n).transpose(0, 2, 1, 3).reshape(-1)
     return want.reshape(-1)
 
 
