@@ -197,6 +197,48 @@ def test_ctrl_c_ends_after_a_whole_step_and_keeps_what_was_best(tmp_path):
     assert digest(again) == digest(run()[0])
 
 
+def test_the_log_holds_every_epoch_once_whenever_the_training_dies(tmp_path, monkeypatch):
+    path, log = tmp_path / "run.npz", tmp_path / "run.csv"
+    options = {"checkpoint": path, "callbacks": [train.CSVLog(log)]}
+    with monkeypatch.context() as patch:  # the log has two epochs then, the checkpoint one
+        saves = iter([None, Break()])
+        save = Training.save
+
+        def dying(self):
+            if next(saves) is not None:
+                raise Break
+            save(self)
+
+        patch.setattr(Training, "save", dying)
+        with pytest.raises(Break):
+            run(**options)
+    assert len(log.read_text().splitlines()) == 1 + 2
+    _, history = run(**options, resume=True)
+    found = np.genfromtxt(log, delimiter=",", names=True)
+    assert found.dtype.names == ("epoch", *history)
+    assert found["epoch"].tolist() == [1, 2, 3]
+    for name in history:
+        assert found[name].tolist() == history[name]
+    run(callbacks=[train.CSVLog(log)])  # afresh
+    assert len(log.read_text().splitlines()) == 1 + 3
+
+
+def test_a_measure_that_comes_later_is_nan_before(tmp_path):
+    path, log = tmp_path / "run.npz", tmp_path / "run.csv"
+    model, optimizer, _ = build()
+    options = {"optimizer": optimizer, "checkpoint": path, "callbacks": [train.CSVLog(log)]}
+    train.fit(model, (X, Y), epochs=1, rng=0, **options)
+    metrics = {"accuracy": train.accuracy}
+    history = train.fit(model, (X, Y), epochs=2, rng=0, resume=True, metrics=metrics, **options)
+    assert np.isnan(history["accuracy"]).tolist() == [True, False]
+    assert np.isnan(np.genfromtxt(log, delimiter=",", names=True)["accuracy"][0])
+
+
+def test_a_log_that_cannot_be_written_is_answered_at_once(tmp_path):
+    with pytest.raises(errors.CheckpointError, match="cannot be written"):
+        train.CSVLog(tmp_path / "no" / "run.csv")
+
+
 # ---- divergence --------------------------------------------------------------------------------
 def thermometer(lr, **options):
     t_u = np.array([35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4], "float32")

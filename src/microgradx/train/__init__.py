@@ -21,6 +21,7 @@ from microgradx.train.linear import (
     Ridge,
     SoftmaxRegression,
 )
+from microgradx.train.log import CSVLog
 from microgradx.train.loop import fit
 from microgradx.train.metrics import (
     accuracy,
@@ -32,6 +33,7 @@ from microgradx.train.metrics import (
 from microgradx.train.units import dead_units
 
 __all__ = [
+    "CSVLog",
     "ElasticNet",
     "History",
     "Lasso",

@@ -45,10 +45,13 @@ class History:
         Parameters
         ----------
         measures : dict of str to float
-            The same names every time.
+            What was not measured in an epoch is nan there.
         """
-        for name, value in measures.items():
-            self.history.setdefault(name, []).append(float(value))
+        before = len(self)
+        for name in measures:
+            self.history.setdefault(name, [math.nan] * before)
+        for name, numbers in self.history.items():
+            numbers.append(float(measures.get(name, math.nan)))
 
     def __getitem__(self, name: str) -> list[float]:
         return self.history[name]

@@ -101,7 +101,8 @@ def fit(
     resume : bool, optional
         Go on from `checkpoint` if that file exists: to the same bits as without the break.
     callbacks : iterable of callable, optional
-        Called with the history after every epoch; a true answer stops the training.
+        Called with the history after every epoch; a true answer stops the training. `CSVLog` is
+        one.
     capture : bool, optional
         Replay the step as NumPy calls, see `microgradx.capture`: faster, with the same numbers up
         to rounding; with `checkpoint`, with the same bits. After a divergence, the last steps are
