@@ -73,8 +73,26 @@ SHAPES = ("--shape", "x=4,3", "--shape", "w=3,2", "--input", "labels=[0,1,1,0]")
 def test_a_right_gradient_exits_with_0(check, arguments):
     code, out, err = check(*arguments)
     assert (code, err) == (0, "")
-    assert "ok" in out
+    assert " ok" in out
     assert "would have been seen" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "library"),
+    [
+        (("mine.py:value", "--numbers"), "microgradx.Value"),
+        (("mine.py:value",), "microgradx"),
+        (("mine.py:wave", "--vjp", "mine.py:right"), "handwritten"),
+    ],
+)
+def test_the_outcome_says_what_the_function_ran_over(check, arguments, library):
+    assert f"{arguments[0]} ({library}): 20 ok" in check(*arguments)[1]
+
+
+def test_a_failure_prints_a_program_that_imports_the_function(check):
+    _, out, _ = check("mine.py:wave", "--vjp", "mine.py:wrong")
+    assert "from mine import wave, wrong" in out
+    assert "check_vjp(wave, wrong, x, seed=0)" in out
 
 
 def test_a_primitive_is_checked_against_all_laws(check):

@@ -4,6 +4,8 @@ import json
 import pickle
 import subprocess
 import sys
+from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from microgradx import Tensor, Value
 from microgradx.errors import GradcheckError, ShapeError, UnsupportedError
 from microgradx.testing import GradientError, check_vjp, gradcheck
+from microgradx.testing.adapters import _library_it_names as recognised
 from microgradx.testing.calls import Dice, draw_array, draw_shape
 from microgradx.testing.mutants import planted
 
@@ -321,6 +324,19 @@ def test_checking_imports_no_library_that_was_not_there():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_library_is_recognised_through_what_a_function_calls(monkeypatch):
+    # Run over Tensors, such a function would find microgradx's gradient instead of its own.
+    monkeypatch.setitem(sys.modules, "mygrad", ModuleType("mygrad"))
+    operation = type("Operation", (), {"__module__": "mygrad.operation"})
+    space = {"Mine": type("Mine", (operation,), {"__module__": "__main__"}), "np": np}
+    exec("def inner(x): return Mine.call(x)\ndef outer(x): return [inner(v) for v in x]", space)
+    exec("def plain(x): return np.sin(x)", space)
+    assert recognised(space["outer"]).name == "mygrad"
+    assert recognised(partial(space["outer"], X)).name == "mygrad"
+    assert recognised(space["plain"]) is None
+    assert recognised(lambda x: mlp(x, X, X)) is None
 
 
 # ---- other libraries, where they are installed ---------------------------------------------------

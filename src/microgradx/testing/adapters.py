@@ -7,7 +7,8 @@ the function takes or returns, and only a library that is loaded already can be 
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -361,17 +362,43 @@ def _candidates(f: Callable[..., Any]) -> Iterator[Callable[[Sequence[Any]], Any
 
 
 def _library_it_names(f: Callable[..., Any]) -> Adapter | None:
-    """The foreign library that `f` belongs to or mentions.
+    """The foreign library that `f` belongs to, derives from or mentions, or whatever it calls does.
 
     Asked before anything is run: a foreign function takes a Tensor for an array and returns one,
     so that running `f` over Tensors would find a gradient, and lose half of it.
     """
-    space = getattr(f, "__globals__", {})
-    named = [space.get(name) for name in getattr(getattr(f, "__code__", None), "co_names", ())]
-    closed = [cell.cell_contents for cell in getattr(f, "__closure__", None) or ()]
-    for x in (f, type(f), *named, *closed):
-        for attribute in ("__module__", "__name__"):
-            package = str(getattr(x, attribute, "")).partition(".")[0]
-            if package in _FOREIGN and package in sys.modules:
-                return library_named(package)
+    loaded = _FOREIGN & set(sys.modules)
+    seen: set[int] = set()
+    stack: list[Any] = [f] if loaded else []
+    while stack:
+        x = stack.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        home = x.__name__ if isinstance(x, ModuleType) else getattr(x, "__module__", "")
+        packages = {str(home).partition(".")[0]}
+        packages |= {base.__module__.partition(".")[0] for base in getattr(x, "__mro__", ())}
+        for package in packages & loaded:
+            return library_named(package)
+        if not packages & _SETTLED:
+            stack += [type(x), *_mentioned(x)]
     return None
+
+
+_SETTLED = frozenset({"microgradx", "numpy", "scipy", "math"})  # no need to look into these
+
+
+def _mentioned(x: Any) -> Iterator[Any]:
+    """What a function uses by name, what it is bound to, and what it wraps."""
+    if isinstance(x, FunctionType):
+        codes = [x.__code__]
+        for code in codes:
+            codes += [const for const in code.co_consts if isinstance(const, CodeType)]
+            yield from (x.__globals__[n] for n in code.co_names if n in x.__globals__)
+        for cell in x.__closure__ or ():
+            with suppress(ValueError):  # a cell that is not filled yet
+                yield cell.cell_contents
+    for name in ("__self__", "__wrapped__", "func", "forward", "__call__"):
+        inner = getattr(x, name, None)
+        if isinstance(inner, FunctionType | MethodType) or name in {"__self__", "func"}:
+            yield inner

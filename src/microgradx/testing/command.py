@@ -45,6 +45,8 @@ class Outcome:
         The coarsest pass.
     failure : Report or None
         The first failure.
+    library : str
+        What the function ran over; empty for a primitive, which runs over all there is.
     """
 
     target: str
@@ -52,6 +54,7 @@ class Outcome:
     reasons: Counter[str] = field(default_factory=Counter)
     resolution: float = 0.0
     failure: Report | None = None
+    library: str = ""
 
     @property
     def right(self) -> bool:
@@ -62,7 +65,8 @@ class Outcome:
         if self.failure is not None:
             return self.failure.message()
         parts = [f"{n} {name}" for name, n in self.statuses.items()]
-        text = f"{self.target}: {', '.join(parts)}"
+        over = f" ({self.library})" if self.library else ""
+        text = f"{self.target}{over}: {', '.join(parts)}"
         if self.right and self.resolution == 0:
             return text
         if self.right:
@@ -79,6 +83,7 @@ class Outcome:
         """
         return {
             "target": self.target,
+            "library": self.library,
             "right": self.right,
             "statuses": dict(self.statuses),
             "skipped": dict(self.reasons),
@@ -130,6 +135,10 @@ def _from_path(name: str) -> Any:
 
 
 def _from_file(path: Path) -> Any:
+    path = path.resolve()
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded  # a function and its vjp may live in one file
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise FileNotFoundError(path)
@@ -197,6 +206,7 @@ def check_target(
             for name in names
         ]  # fmt: skip
         report = _checked(function, pull, inputs, target, order, adapter, number)
+        outcome.library = report.adapter
         outcome.statuses[report.status] += 1
         if report.status == "failed":
             outcome.failure = report
@@ -228,6 +238,8 @@ def _checked(
             raises=False,
             name=target,
         )
+    except UnsupportedError as error:
+        raise UnsupportedError("check", f"{target}: {error.problem}", error.remedy) from error
     except Exception as error:
         shapes = ", ".join(str(np.shape(x)) for x in inputs)
         raise UnsupportedError(

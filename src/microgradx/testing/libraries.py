@@ -132,7 +132,8 @@ class Jax:
             raise UnsupportedError(
                 "gradcheck",
                 f"JAX turned {np.asarray(x).dtype} into {array.dtype}",
-                'Call jax.config.update("jax_enable_x64", True) first, or pass float32 inputs',
+                'Call jax.config.update("jax_enable_x64", True) first, or set JAX_ENABLE_X64=1, '
+                "or pass float32 inputs",
             )
         return array
 

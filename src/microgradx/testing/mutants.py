@@ -328,10 +328,12 @@ EQUIVALENT: dict[str, str] = {
     "unit: input 1, wrong below 0": "a length is not negative",
     **{f"clip: input 0, {bound} -> z": "z is inside iff x is" for bound in ("low", "high")},
     **{
-        f"{op}: input {i}, {x} -> z": "z differs from the loser and from nan alike"
+        f"{op}: input {i}, {x} -> z{again}": "z differs from the loser and from nan alike"
         for op in ("fmax", "fmin")
         for i, x in enumerate("yx")
+        for again in ("", " (2)", " (3)")
     },
+    **{f"linear: input 1, w -> {x}": "w only says how the gradient lies in memory" for x in "zxb"},
     **{
         f"{op}: input {i}, copies {how}": "this input is never broadcast"
         for op, i in (("clip", 0), ("linear", 0), ("linear", 1))
