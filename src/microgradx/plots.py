@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.errors import ArgumentError, DrawingError, ShapeError
-from microgradx.primitive import PRIMITIVES
+from microgradx.primitive import PRIMITIVES, Primitive
 from microgradx.tensor import Tensor
 from microgradx.train import History, classes_of, predict
 from microgradx.train import confusion_matrix as count_confusions
@@ -58,32 +58,44 @@ def activation(
     -------
     matplotlib Axes
         With two lines: the function and its derivative.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such primitive of one input.
     """
-    name = function if isinstance(function, str) else getattr(function, "__name__", None)
-    call = PRIMITIVES[function] if isinstance(function, str) else function
+    call: Any = PRIMITIVES.get(function) if isinstance(function, str) else function
+    if call is None or (isinstance(call, Primitive) and len(call.sample) != 1):
+        problem = f"{function!r} is no function of one number"
+        remedy = "Name a primitive, such as 'tanh' or 'relu', or pass a function"
+        raise ArgumentError("plots.activation", problem, remedy)
     x = Tensor(np.linspace(low, high, 601))
     y = call(x)
     if y.requires_grad:
         y.sum().backward()
     slope = np.zeros(x.shape) if x.grad is None else x.grad
+    name = call.name if isinstance(call, Primitive) else getattr(call, "__name__", None)
+    name = name or type(call).__name__
     ax = _axes(ax)
     ax.axhline(0, color=_GREY, linewidth=0.6)
     ax.axvline(0, color=_GREY, linewidth=0.6)
-    ax.plot(x.numpy(), y.numpy(), color=_BLUE, label=name or type(function).__name__)
+    ax.plot(x.numpy(), y.numpy(), color=_BLUE, label=name)
     ax.plot(x.numpy(), slope, color=_RED, linestyle="--", label="derivative")
     ax.set_xlabel("x")
     ax.legend(frameon=False)
     return ax
 
 
-def history(record: History, names: Sequence[str] = ("loss", "val_loss"), ax: Any = None) -> Any:
+def history(
+    record: History, names: str | Sequence[str] = ("loss", "val_loss"), ax: Any = None
+) -> Any:
     """Measures by epoch, with the best epoch marked.
 
     Parameters
     ----------
     record : History
         What `fit` returned.
-    names : sequence of str, optional
+    names : str or sequence of str, optional
         Which measures; those that are not there are left out.
     ax : matplotlib Axes, optional
         Where to draw.
@@ -98,14 +110,17 @@ def history(record: History, names: Sequence[str] = ("loss", "val_loss"), ax: An
     ArgumentError
         If none of the measures is there.
     """
+    names = [names] if isinstance(names, str) else list(names)
     found = [name for name in names if name in record.history]
     if not found:
         problem = f"it holds {sorted(record.history)}"
-        raise ArgumentError("plots.history", problem, f"Ask for one of them, not {list(names)}")
+        raise ArgumentError("plots.history", problem, f"Ask for one of them, not {names}")
     ax = _axes(ax)
     epochs = np.arange(1, len(record) + 1)
-    for name, color in zip(found, (_BLUE, _RED, _GREY, "black"), strict=False):
-        ax.plot(epochs, record[name], color=color, label=name)
+    marker = "o" if len(record) == 1 else None  # a line of one point is not seen
+    for i, name in enumerate(found):
+        color = {0: _BLUE, 1: _RED}.get(i)
+        ax.plot(epochs, record[name], color=color, marker=marker, label=name)
     ax.axvline(record.best_epoch, color=_GREY, linestyle=":", linewidth=1, label="best epoch")
     ax.set_xlabel("epoch")
     ax.legend(frameon=False)
@@ -140,12 +155,13 @@ def decision_boundary(
     Raises
     ------
     ShapeError
-        If the data are not in the plane.
+        If the data are not in the plane, or have not one class each.
     """
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 2 or x.shape[1] != 2:
-        problem = f"data of shape {x.shape} are not in the plane"
-        raise ShapeError("plots.decision_boundary", problem, "Pass x (n, 2)")
+    if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1]:
+        problem = f"data of shape {x.shape} with classes of shape {y.shape} are not in the plane"
+        raise ShapeError("plots.decision_boundary", problem, "Pass x (n, 2) and y (n,)")
+    x = x if x.dtype.kind == "f" else x.astype(float)
     low, high = x.min(axis=0), x.max(axis=0)
     room = margin * (high - low)
     sides = [np.linspace(a, b, points) for a, b in zip(low - room, high + room, strict=True)]
@@ -197,39 +213,55 @@ def confusion_matrix(answers: Any, labels: Any, ax: Any = None) -> Any:
 
 
 def images(
-    pictures: Any, titles: Sequence[str] | None = None, columns: int = 10, ax: Any = None
+    pictures: Any,
+    titles: Sequence[str] | None = None,
+    columns: int = 10,
+    ax: Any = None,
+    signed: bool = False,
 ) -> Any:
-    """Many small grey pictures side by side.
+    """Many small pictures side by side.
 
     Parameters
     ----------
     pictures : array_like, shape (n, height, width)
-        Each is stretched from its darkest to its brightest number.
+        Grey: each is stretched from its smallest number, white, to its largest, black.
     titles : sequence of str, optional
         One below each.
     columns : int, optional
         Pictures in a row.
     ax : matplotlib Axes, optional
         Where to draw.
+    signed : bool, optional
+        In colour: white is 0, red positive, blue negative, each as far as its picture goes.
 
     Returns
     -------
     matplotlib Axes
         One picture that holds them all.
+
+    Raises
+    ------
+    ShapeError
+        If these are no pictures, or not one title each.
     """
     array = np.asarray(pictures, np.float64)
+    if array.ndim != 3 or not array.size:
+        problem = f"numbers of shape {array.shape} are no pictures"
+        raise ShapeError("plots.images", problem, "Pass (n, height, width), n of 1 or more")
     n, height, width = array.shape
+    if titles is not None and len(titles) != n:
+        problem = f"there are {n} pictures and {len(titles)} titles"
+        raise ShapeError("plots.images", problem, "Pass one title a picture")
     columns = min(columns, n)
     rows = -(-n // columns)
     ax = _axes(ax, (columns * 0.9, rows * (1.15 if titles else 0.9)))
     gap = 4 if titles is None else max(4, height // 3)
-    sheet = np.ones((rows * (height + gap), columns * (width + 2)))
+    sheet = np.zeros((rows * (height + gap), columns * (width + 2)))
     for i, picture in enumerate(array):
         row, column = divmod(i, columns)
-        spread = np.ptp(picture)
-        shown = (picture - picture.min()) / (spread or 1.0)
+        shown = picture if signed else picture - picture.min()
         top, left = row * (height + gap), column * (width + 2)
-        sheet[top : top + height, left : left + width] = 1 - shown
+        sheet[top : top + height, left : left + width] = shown / (abs(shown).max() or 1.0)
         if titles is not None:
             ax.text(
                 left + width / 2,
@@ -239,13 +271,13 @@ def images(
                 va="center",
                 fontsize=8,
             )
-    ax.imshow(sheet, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(sheet, cmap="RdBu_r" if signed else "gray_r", vmin=-1 if signed else 0, vmax=1)
     ax.axis("off")
     return ax
 
 
 def weights(layer: Module, shape: tuple[int, int], first: int = 40, ax: Any = None) -> Any:
-    """What each unit of a linear layer looks for, as pictures.
+    """What each unit of a linear layer looks for (red) and against (blue), as pictures.
 
     Parameters
     ----------
@@ -262,9 +294,19 @@ def weights(layer: Module, shape: tuple[int, int], first: int = 40, ax: Any = No
     -------
     matplotlib Axes
         One picture that holds them all.
+
+    Raises
+    ------
+    ShapeError
+        If the layer has no weights, or not as many a unit as a picture has pixels.
     """
-    table = layer.state_dict()["weight"].numpy()[:first]
-    return images(table.reshape(-1, *shape), ax=ax)
+    weight = layer.state_dict().get("weight")
+    if weight is None or weight.ndim != 2 or weight.shape[1] != shape[0] * shape[1]:
+        given = "no weight" if weight is None else f"weights of shape {weight.shape}"
+        problem = f"{type(layer).__name__} has {given}"
+        remedy = f"Pass a linear layer of {shape[0] * shape[1]} inputs, or another shape"
+        raise ShapeError("plots.weights", problem, remedy)
+    return images(weight.numpy()[:first].reshape(-1, *shape), ax=ax, signed=True)
 
 
 def mistakes(pictures: Any, answers: Any, labels: Any, first: int = 30, ax: Any = None) -> Any:
@@ -298,7 +340,9 @@ def mistakes(pictures: Any, answers: Any, labels: Any, first: int = 30, ax: Any 
     if not len(wrong):
         raise ArgumentError("plots.mistakes", "all answers are right", "Show other pictures")
     titles = [f"{found[i]} ({wanted[i]})" for i in wrong]
-    return images(np.asarray(pictures)[wrong], titles, ax=ax)
+    ax = images(np.asarray(pictures)[wrong], titles, ax=ax)
+    ax.set_title("answer (right class)", fontsize=9)
+    return ax
 
 
 def landscape(
@@ -327,7 +371,13 @@ def landscape(
     Returns
     -------
     matplotlib Axes
-        With contour lines of equal distance in the logarithm, and a line for each way.
+        With contour lines of equal distance in the logarithm, and a line for each way, from a
+        small black point to a larger one.
+
+    Raises
+    ------
+    ShapeError
+        If a path is no list of points.
     """
     x, y = np.meshgrid(np.linspace(low[0], high[0], 201), np.linspace(low[1], high[1], 201))
     z = np.asarray(function(x, y), np.float64)
@@ -335,12 +385,16 @@ def landscape(
     ax = _axes(ax, (5.5, 4.2))
     ax.contour(x, y, height, levels=levels, cmap="Greys", linewidths=0.7, alpha=0.8)
     for name, path in paths.items():
-        points = np.asarray(path)
+        points = np.asarray(path, np.float64)
+        if points.ndim != 2 or points.shape[1] != 2:
+            problem = f"the path {name!r} has shape {points.shape}"
+            raise ShapeError("plots.landscape", problem, "Pass points (steps, 2)")
         (line,) = ax.plot(*points.T, linewidth=1.5, label=name)
+        ax.plot(*points[0], marker="o", color="black", markersize=4)
         ax.plot(*points[-1], marker="o", color=line.get_color())
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(fontsize=8, framealpha=0.9, edgecolor="none")
     return ax
 
 
@@ -432,7 +486,8 @@ def rates(test: RateTest, ax: Any = None) -> Any:
     """
     ax = _axes(ax)
     ax.semilogx(test.rates, test.losses, color=_BLUE)
-    ax.axvline(test.suggestion, color=_RED, linestyle="--", label=f"{test.suggestion:.2g}")
+    label = f"suggestion: {test.suggestion:.2g}"
+    ax.axvline(test.suggestion, color=_RED, linestyle="--", label=label)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss")
     ax.legend(frameon=False)
