@@ -117,6 +117,46 @@ def test_the_marker_sets_examples_and_kinks(pytester):
     result.assert_outcomes(passed=3)
 
 
+def test_hypothesis_may_call_a_test_with_the_fixture_many_times(pytester):
+    result = run(
+        pytester,
+        """
+        import numpy as np
+        import pytest
+        from hypothesis import given
+        from microgradx.testing import strategies
+
+        @pytest.mark.gradient(examples=12)
+        @given(strategies.programs())
+        def test_programs(gradcheck, program):
+            gradcheck(program, *program.inputs)
+        """,
+        "--strict-markers",
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["* checks: * ok*"])
+
+
+def test_a_failure_points_at_the_line_that_asked(pytester):
+    result = run(
+        pytester,
+        """
+        import numpy as np
+        from microgradx.testing import check_vjp
+
+        def test_fixture(gradcheck):
+            gradcheck(np.sin, np.ones(3), vjp=lambda g, x: -g)
+
+        def test_direct():
+            check_vjp(np.sin, lambda g, x: -g, np.ones(3))
+        """,
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["test_*.py:5: GradientError", "test_*.py:8: GradientError"], consecutive=False
+    )
+
+
 def test_a_profile_sets_the_examples_of_hypothesis(pytester, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(pytest_microgradx.__file__).parent.parent.resolve()))
     pytester.makepyfile(

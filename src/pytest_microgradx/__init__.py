@@ -66,6 +66,7 @@ class Recorder:
 
 SESSION = pytest.StashKey[Recorder]()
 TEST = pytest.StashKey[Recorder]()
+RUNNING = pytest.StashKey[pytest.Item]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -116,13 +117,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 continue  # the test's own settings come first
 
 
-@pytest.fixture
-def gradcheck(request: pytest.FixtureRequest) -> Callable[..., Report]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remember which test runs: its fixtures may check gradients, too."""
+    item.config.stash[RUNNING] = item
+
+
+@pytest.fixture(scope="session")
+def gradcheck(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """`microgradx.testing.gradcheck`, seeded by the test's name and counted in the summary.
+
+    It belongs to the session, and looks the running test up, so that hypothesis may call a test
+    many times with one and the same.
 
     Parameters
     ----------
-    request : FixtureRequest
+    pytestconfig : Config
         Given by pytest.
 
     Returns
@@ -130,28 +140,26 @@ def gradcheck(request: pytest.FixtureRequest) -> Callable[..., Report]:
     callable
         Takes what `microgradx.testing.gradcheck` takes; ``vjp=`` makes it `check_vjp`.
     """
-    from microgradx.testing import check_vjp  # noqa: PLC0415 - only when a test asks for it
+    from microgradx.testing import GradientError, check_vjp  # noqa: PLC0415 - when first asked for
     from microgradx.testing import gradcheck as check  # noqa: PLC0415
 
-    node, config = request.node, request.config
-    first = zlib.crc32(node.nodeid.encode()) + config.getoption("--grad-seed")
-    marker = node.get_closest_marker("gradient")
-    defaults = {"kink": marker.kwargs["kink"]} if marker and "kink" in marker.kwargs else {}
-    here = node.stash.setdefault(TEST, Recorder())
-
     def checked(f: Callable[..., Any], *inputs: Any, vjp: Any = None, **options: Any) -> Report:
-        options = {"seed": first % 2**32, **defaults, **options}
+        __tracebackhide__ = True
+        node = pytestconfig.stash[RUNNING]
+        seed = zlib.crc32(node.nodeid.encode()) + pytestconfig.getoption("--grad-seed")
+        marker = node.get_closest_marker("gradient")
+        kink = {"kink": marker.kwargs["kink"]} if marker and "kink" in marker.kwargs else {}
+        options = {"seed": seed % 2**32, **kink, **options}
         raises = options.pop("raises", True)
         start = perf_counter()
         if vjp is None:
             report = check(f, *inputs, raises=False, **options)
         else:
             report = check_vjp(f, vjp, *inputs, raises=False, **options)
-        for recorder in (here, config.stash[SESSION]):
+        here = node.stash.setdefault(TEST, Recorder())
+        for recorder in (here, pytestconfig.stash[SESSION]):
             recorder.record(report, perf_counter() - start, node.nodeid)
         if raises and report.status == "failed":
-            from microgradx.testing import GradientError  # noqa: PLC0415
-
             raise GradientError(report)
         return report
 

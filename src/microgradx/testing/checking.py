@@ -107,6 +107,7 @@ def gradcheck(
     >>> report.status, bool(report.resolution < 1e-8)
     ('ok', True)
     """
+    __tracebackhide__ = True  # pytest then shows the line that asked
     unknown = set(invariants) - INVARIANTS
     if unknown or order not in (1, 2) or kink not in {"interval", "reject", "error"}:
         raise UnsupportedError(
@@ -184,6 +185,7 @@ def check_vjp(
     >>> print(check_vjp(np.sin, lambda g, x: g * np.sin(x), [0.5], raises=False).kind)
     formula
     """
+    __tracebackhide__ = True
     arrays, _ = _prepared(inputs)
     name = str(name or getattr(vjp, "__name__", "vjp"))
     library = Handwritten(vjp, cache=cache)
@@ -243,6 +245,7 @@ def _program(asked: Asked, report: Report) -> Callable[[], tuple[str, int]]:
 
 
 def _answered(report: Report, *, raises: bool) -> Report:
+    __tracebackhide__ = True
     if raises and report.status == "failed":
         raise GradientError(report)
     return report
