@@ -342,3 +342,17 @@ def test_clip_between_bounds_with_more_axes_than_the_tensor():
     z.sum().backward()
     assert z.tolist() == [[0.5, 1.0, 1.5], [0.0, 1.0, 2.0]]
     assert x.grad.tolist() == [1.0, 2.0, 1.0]
+
+
+def test_the_cotangent_is_kept_as_it_is_and_never_reaches_a_leaf():
+    x, g = Tensor([1.0, 2.0]), np.ones(2)
+    y = x + 1
+    z = y.reshape(2)
+    z.backward(g)
+    assert np.shares_memory(z.grad, g)
+    assert not np.shares_memory(x.grad, g)
+    with pytest.raises(ValueError, match="read-only"):
+        z.grad[0] = 5
+    x.backward(g)
+    g[:] = 7
+    assert x.grad.tolist() == [2, 2]

@@ -253,6 +253,7 @@ EXACT = {
     "astype": lambda x, **_: x,
     "matmul": product,
     "linear": lambda x, w, b: product(x, np.transpose(w)) + b,
+    "linear_slope": lambda g, x, w: product(np.transpose(g), x),
     "getitem": lambda x, *, index: np.asarray(x, object)[index],
     "put": placed,
     "concatenate": lambda *xs, axis, **_: np.concatenate(xs, axis=axis),
@@ -270,7 +271,8 @@ DIFFERENTIABLE = sorted(
 
 # Where the answer is a small difference of large terms, rounding is relative to the terms.
 CANCELS = {
-    "add", "sub", "total", "dot", "sum", "unbroadcast", "matmul", "linear", "put", "cumsum",
+    "add", "sub", "total", "dot", "sum", "unbroadcast", "matmul", "linear",
+    "linear_slope", "put", "cumsum",
     "inner", "matvec", "cumsum_back", "log_softmax", "softmax_nll", "logsumexp", "sin", "cos", "tan", "sinc",
 }  # fmt: skip
 

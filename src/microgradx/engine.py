@@ -423,14 +423,15 @@ def _pull_arrays(  # noqa: C901, PLR0912, PLR0915 - a call for every node would 
                 late = False
             elif unsure and not isfinite(vdot(g, g)):
                 return False
-            for x, c in pullback(node, g):
-                old = x._grad
-                x._grad = c if old is mark else old + c
-            continue
+            if op.each is not None or len(node.parents) > 1:
+                for x, c in pullback(node, g):
+                    old = x._grad
+                    x._grad = c if old is mark else old + c
+                continue
         # One or two inputs are the usual case; written out, they cost half as much. And
         # `a` broadcasts to `c`, so equal bytes and axes mean equal shapes and dtypes.
         guarded = keep_zero and op.guards
-        if guarded and late:
+        if guarded and late and op.plain:
             unsure = True
             guarded = False
         z = node._data
@@ -438,7 +439,9 @@ def _pull_arrays(  # noqa: C901, PLR0912, PLR0915 - a call for every node would 
         if len(parents) == 1:
             (x,) = parents
             (a,) = node.inputs
-            c = op.array_vjps[0](g, z, a)
+            params = node.params
+            rule = op.array_vjps[0]
+            c = rule(g, z, a, **params) if params else rule(g, z, a)
             if guarded:
                 c = keep_zeros(c, g)
             if c.nbytes != a.nbytes or c.ndim != a.ndim:

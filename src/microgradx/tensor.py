@@ -242,7 +242,8 @@ class Tensor(Node):
         Parameters
         ----------
         cotangent : array_like, optional
-            Of this tensor's shape. May be left out for a single number, where it is 1.
+            Of this tensor's shape. May be left out for a single number, where it is 1. An array
+            becomes this tensor's `grad` as it is; it is not copied.
         create_graph : bool, optional
             Build the backward pass as a graph: gradients are then Tensors that can be drawn and
             differentiated again.
@@ -684,9 +685,11 @@ def as_index(index: Any) -> Any:
 
 
 def _seed(cotangent: Any, like: Any) -> Any:
-    """The user's cotangent as an array of our own, of the root's shape and dtype."""
-    raw = cotangent._data if isinstance(cotangent, Tensor) else cotangent
-    array = np.array(as_array(raw, "backward"), like.dtype)
+    """The user's cotangent as an array of the root's shape and dtype; nobody writes to it."""
+    if isinstance(cotangent, Tensor):
+        array = np.array(cotangent._data, like.dtype)
+    else:
+        array = np.asarray(as_array(cotangent, "backward"), like.dtype)
     if array.shape != like.shape:
         raise ShapeError(
             "backward",
@@ -756,7 +759,12 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
     Tensor
         The result; recorded with its parents if one of them is tracked.
     """
-    mode = _mode() or modes.USUAL
+    mode = _mode()
+    if mode is None and len(args) == 1 and op.kind != "constant":
+        x = args[0]
+        if x.__class__ is Tensor and x._flags == TRACKED:
+            return _apply_to_one(op, x, args, params)
+    mode = mode or modes.USUAL
     flags = 0
     arrays = []
     kept: list[Any] = []
@@ -797,6 +805,20 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
         t._data = z.copy()
     if mode.watcher is not None:
         mode.watcher.made(t, op, tuple(kept))
+    return t
+
+
+def _apply_to_one(op: Primitive, x: Any, args: Any, params: Any) -> Tensor:
+    """`apply` in its usual case, which costs half as much written out."""
+    array = x._data
+    try:
+        z = op.array(array, **params) if params else op.array(array)
+    except ValueError as error:
+        raise _shape_error(op, [array], error) from None
+    t = _constant(z if z.__class__ is _ndarray else np.asarray(z))
+    if t._data.dtype.kind == "f":
+        t.op, t.parents, t.inputs, t.params = op, args, (array,), params
+        t._flags = TRACKED
     return t
 
 

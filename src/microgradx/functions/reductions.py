@@ -236,11 +236,10 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     axes = axes_of(axis, x.ndim, "prod")
     mode = current()
     if mode is None or mode.tape is None:
-        z = np.multiply.reduce(x._data, axes)
-        if np.isfinite(z).all() and np.all(z):  # no element is 0, and nothing overflows
-            return apply(
-                moments.prod, (x,), {"axis": all_or(axes, x.ndim), "keepdims": bool(keepdims)}
-            )
+        params = {"axis": all_or(axes, x.ndim), "keepdims": bool(keepdims)}
+        z = apply(moments.prod, (x,), params)
+        if np.isfinite(z._data).all() and z._data.all():  # no element is 0, and nothing overflows
+            return z
     axes = tuple(range(x.ndim)) if axes is None else axes
     kept = tuple([i for i in range(x.ndim) if i not in axes])
     shape = tuple(

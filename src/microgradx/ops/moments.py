@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ def _polar(x: Array, y: Array, out: Array = None) -> Array:
     """x / (x² + y²), the slope of an angle; 0 at the origin, and right where squares overflow."""
     r = np.asarray(x * x + y * y)  # not np.square, which would make a Python number float64
     low, _ = _SAFE.get(r.dtype.char, _SAFE["d"])
-    if r.size and r.min() > low and np.isfinite(r.max()):
+    # A sum of squares that is finite has only finite terms.
+    if r.size and np.minimum.reduce(r, None) > low and isfinite(np.vdot(r, r)):
         return np.divide(x, r, out)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         h = np.hypot(x, y)
