@@ -7,6 +7,9 @@ import json
 import re
 from typing import Any
 
+from microgradx.cli.arguments import count, number, seed
+from microgradx.errors import ArgumentError
+
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
 
 
@@ -22,7 +25,11 @@ def add(commands: Any) -> None:
         "a hand-written gradient in plain NumPy. Exit code 1 means that the gradient is wrong.",
         allow_abbrev=False,
     )
-    parser.add_argument("target", help="module:function, file.py:function, or a primitive")
+    parser.add_argument(
+        "target",
+        help="module:function, file.py:function, or a primitive such as tanh, which is tried on "
+        "its own ranges",
+    )
     parser.add_argument(
         "--input",
         action="append",
@@ -48,19 +55,19 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--range",
         nargs=2,
-        type=float,
+        type=number,
         default=(-2.0, 2.0),
         metavar=("LOW", "HIGH"),
         help="range of random inputs (-2 2)",
     )
     parser.add_argument(
-        "--examples", type=int, default=20, metavar="N", help="random inputs to try (%(default)s)"
+        "--examples", type=count, default=20, metavar="N", help="random inputs to try (%(default)s)"
     )
     parser.add_argument(
         "--order", type=int, choices=(1, 2), default=1, help="2 checks the second derivative"
     )
     parser.add_argument("--library", help="the library, where it cannot be recognised")
-    parser.add_argument("--seed", type=int, default=0, help="of the first input (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the first input (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.set_defaults(run=run)
 
@@ -74,26 +81,32 @@ def _named(text: str) -> tuple[str, str]:
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     name, equals, sizes = text.rpartition("=")
-    try:
-        shape = tuple([int(n) for n in sizes.replace(" ", "").split(",") if n])
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not N,N or NAME=N,N") from None
-    return (name if equals else ""), shape
+    parts = [n for n in sizes.replace(" ", "").split(",") if n]
+    if not all(n.isdecimal() for n in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not N,N or NAME=N,N")
+    return (name if equals else ""), tuple([int(n) for n in parts])
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, and print what it came to; 1 if the gradient is wrong or nothing was compared."""
-    from microgradx.testing.command import check_target  # noqa: PLC0415 - keeps --help quick
+    from microgradx.primitive import PRIMITIVES  # noqa: PLC0415 - keeps --help quick
+    from microgradx.testing.command import check_target  # noqa: PLC0415
 
-    shapes = dict(arguments.shape)
+    low, high = arguments.range
+    if not low < high:
+        problem = f"there are no numbers from {low:g} to {high:g}"
+        raise ArgumentError("check", problem, "Pass --range LOW HIGH, the smaller one first")
+    shapes, target = dict(arguments.shape), arguments.target
+    if ":" not in target and target in PRIMITIVES:
+        target = f"microgradx:{target}"
     outcome = check_target(
-        arguments.target,
+        target,
         dict(arguments.input),
         vjp=arguments.vjp,
         shapes=shapes,
         shape=None if arguments.numbers else shapes.get("", (2, 3)),
-        low=arguments.range[0],
-        high=arguments.range[1],
+        low=low,
+        high=high,
         examples=arguments.examples,
         order=arguments.order,
         adapter=arguments.library,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -16,10 +15,12 @@ from tqdm import tqdm
 
 from microgradx import data, files, modes, nn, optim
 from microgradx.capture import capture
+from microgradx.cli.arguments import count, rate, seed
 from microgradx.errors import DivergenceError
 from microgradx.nn.functional import cross_entropy
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
@@ -51,24 +52,24 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--epochs",
-        type=_count,
+        type=count,
         default=10,
         metavar="N",
         help="passes over all digits (%(default)s)",
     )
     parser.add_argument(
-        "--batch-size", type=_count, default=64, metavar="N", help="digits in a step (%(default)s)"
+        "--batch-size", type=count, default=64, metavar="N", help="digits in a step (%(default)s)"
     )
     parser.add_argument(
         "--lr",
-        type=_rate,
+        type=rate,
         default=4e-3,
         metavar="RATE",
         help="learning rate of Adam at first; it falls to 0 by equal steps (%(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=_seed,
+        type=seed,
         default=0,
         metavar="N",
         help="equal seeds give equal bits (%(default)s)",
@@ -89,28 +90,6 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, no bar")
     parser.add_argument("--quiet", action="store_true", help="print the last line alone, no bar")
     parser.set_defaults(run=run)
-
-
-def _number(text: str, kind: type[int | float], least: float, what: str) -> Any:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-    return number
-
-
-def _count(text: str) -> Any:
-    return _number(text, int, 1, "a positive integer")
-
-
-def _seed(text: str) -> Any:
-    return _number(text, int, 0, "an integer of 0 or more")
-
-
-def _rate(text: str) -> Any:
-    return _number(text, float, sys.float_info.min, "a positive number")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -24,7 +24,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "numbers", nargs="*", type=_assignment, metavar="NAME=NUMBER", help="a number for each name"
     )
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--json", action="store_true", help="print the graph as JSON")
+    where.add_argument(
         "-o",
         "--out",
         metavar="FILE",
@@ -69,6 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     if out.name is None:
         out.name = "out"
     out.backward()
+    if arguments.json:
+        print(drawing.draw(out, names=None).json)
+        return 0
     picture: Any
     if arguments.steps:
         picture = drawing.animate(out, names=None, theme=arguments.theme)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from microgradx.errors import ArgumentError
@@ -101,11 +104,16 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help=", ".join(EXAMPLES))
     parser.add_argument("--code", action="store_true", help="print the code alone, to save it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List, or show and run."""
+    if arguments.name is None and arguments.json:
+        for name, (title, _) in EXAMPLES.items():
+            print(json.dumps({"name": name, "title": title}))
+        return 0
     if arguments.name is None:
         width = max(map(len, EXAMPLES))
         for name, (title, _) in EXAMPLES.items():
@@ -114,9 +122,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name not in EXAMPLES:
         problem = f"there is no example {arguments.name!r}"
         raise ArgumentError("examples", problem, f"Choose from {', '.join(EXAMPLES)}")
-    code = EXAMPLES[arguments.name][1]
+    title, code = EXAMPLES[arguments.name]
+    if arguments.json:
+        found = {"name": arguments.name, "title": title, "code": code}
+        if not arguments.code:
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                _run(arguments.name)
+            found["prints"] = printed.getvalue()
+        print(json.dumps(found))
+        return 0
     print(code, end="")
     if not arguments.code:
         print("\n# it prints:", flush=True)
-        exec(compile(code, f"<example {arguments.name}>", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own text
+        _run(arguments.name)
     return 0
+
+
+def _run(name: str) -> None:
+    code = compile(EXAMPLES[name][1], f"<example {name}>", "exec")
+    exec(code, {"__name__": "__main__"})  # noqa: S102 - our own text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from microgradx.cli.digits import _count, _rate
+from microgradx.cli.arguments import count, rate
 from microgradx.errors import DivergenceError
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def add(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--lr", type=_rate, default=1e-2, metavar="RATE", help="learning rate (%(default)s)"
+        "--lr", type=rate, default=1e-2, metavar="RATE", help="learning rate (%(default)s)"
     )
     parser.add_argument(
-        "--epochs", type=_count, default=5000, metavar="N", help="steps (%(default)s)"
+        "--epochs", type=count, default=5000, metavar="N", help="steps (%(default)s)"
     )
     parser.add_argument(
         "--scale",
-        type=_rate,
+        type=rate,
         default=0.1,
         metavar="FACTOR",
         help="what readings are multiplied by first (%(default)s)",
@@ -45,7 +45,9 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Descend, and tell on the way."""
-    from microgradx import data, optim  # noqa: PLC0415 - keeps --help quick
+    import numpy as np  # noqa: PLC0415 - keeps --help quick
+
+    from microgradx import data, optim  # noqa: PLC0415
     from microgradx.tensor import Tensor  # noqa: PLC0415
 
     readings, degrees = data.thermometer()
@@ -58,8 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     first = 0.0
     for epoch in range(1, arguments.epochs + 1):
         optimizer.zero_grad()
-        loss = ((w * readings + b - degrees) ** 2).mean()
-        loss.backward()
+        with np.errstate(all="ignore"):  # overflow ends in a DivergenceError
+            loss = ((w * readings + b - degrees) ** 2).mean()
+            loss.backward()
         value = loss.item()
         first = first or value
         if not value <= _EXPLOSION * first:
@@ -79,9 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 print(json.dumps(found), flush=True)
             else:
-                numbers = f"{value:12.4f} {slopes[0]:12.4f} {slopes[1]:12.4f}"
-                print(f"{epoch:7} {numbers} {w.item():9.4f} {b.item():9.4f}", flush=True)
+                numbers = [_fitted(x, 12) for x in (value, *slopes)]
+                numbers += [_fitted(x, 9) for x in (w.item(), b.item())]
+                print(f"{epoch:7}", *numbers, flush=True)
     if not arguments.json:
         line = f"{w.item() * arguments.scale:.4f} * reading {b.item():+.4f}"
         print(f"degrees Celsius = {line} (Fahrenheit's is 0.5556 * reading -17.7778)")
     return 0
+
+
+def _fitted(number: float, width: int) -> str:
+    """Four decimals, or as many digits as there is room for."""
+    text = f"{number:{width}.4f}"
+    return text if len(text) == width else f"{number:{width}.2e}"
