@@ -105,8 +105,8 @@ def fit(
         one.
     capture : bool, optional
         Replay the step as NumPy calls, see `microgradx.capture`: faster, with the same numbers up
-        to rounding; with `checkpoint`, with the same bits. After a divergence, the last steps are
-        taken again without it, to find the operation.
+        to rounding (not tuned with `checkpoint`, so that going on gives the same bits). After a
+        divergence, the last steps are taken again without it, to find the operation.
     progress : bool or callable, optional
         True for a bar of tqdm, or any function that wraps an iterable, such as ``tqdm``.
     rng : int or numpy.random.Generator, optional
