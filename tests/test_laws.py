@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import microgradx.ops  # noqa: F401 - fills the table
-from microgradx.errors import PrimitiveError
+from microgradx.errors import PrimitiveError, UnsupportedError
 from microgradx.primitive import PRIMITIVES
 from microgradx.testing.calls import Dice, OpCall, draw_call
 from microgradx.testing.laws import LAWS, LawBroken, check_primitive
@@ -172,3 +172,19 @@ def test_the_short_path_hands_a_nan_on_to_every_input(op):
     g = np.array([1.0, 1.0, np.nan, 1.0, 1.0])
     for rule in op.array_vjps:
         assert np.isnan(rule(g, op.array(*xs), *xs)[2])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: check_primitive("tanhh"), "no primitive is called 'tanhh'"),
+        (lambda: check_primitive("tanh", laws=["beauty"]), "no law is called 'beauty'"),
+    ],
+)
+def test_names_that_are_not_there_are_refused(call, words):
+    with pytest.raises(UnsupportedError, match=words):
+        call()
+
+
+def test_a_primitive_may_be_named():
+    assert check_primitive("tanh", examples=2, laws=["gradient", "values"]) == 4

@@ -277,6 +277,35 @@ def test_the_message_carries_a_reduced_program_that_fails_the_same_way():
     assert sum(line.startswith(("    t", "    return")) for line in lines) <= 4
 
 
+def test_a_report_says_in_one_line_how_a_pass_went():
+    report = gradcheck(lambda x: x.tanh(), X, name="model")
+    assert str(report).startswith("model: ok (resolution ")
+    report = gradcheck(lambda x: x.log(), X, name="model")
+    assert str(report) == "model: skipped: the function is not finite here"
+    report = check_vjp(np.sin, lambda g, x: g * np.cos(x), X, reference=np.tan, raises=False)
+    assert str(report).startswith("<lambda>: wrong value: the value differs from the reference\n")
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_subnormal_gradients_are_no_accusation(number):
+    # exp(-729) has 27 bits: twice it is not exactly what twice the cotangent gives.
+    assert gradcheck(lambda x: x.logsumexp(axis=0), [729.0, 0.0, 1.0], seed=160_215 + number).passed
+
+
+def test_options_hold_at_second_order():
+    x = np.array([0.5, 2.0])
+    ones = gradcheck(lambda x: x.exp(), x, order=2, cotangent=np.ones(2))
+    assert ones.passed
+    with pytest.raises(ShapeError, match="cotangent of shape"):
+        gradcheck(lambda x: x.exp(), x, order=2, cotangent=np.ones(3))
+    assert gradcheck(lambda x: x.exp(), x, order=2, reference=np.exp).passed
+    with pytest.raises(GradientError, match="differs from the reference"):
+        gradcheck(lambda x: x.exp(), x, order=2, reference=np.cosh)
+    with planted("tanh' = 1 - z"):
+        report = gradcheck(lambda x: x.tanh(), x, order=2, localise=False, raises=False)
+    assert (report.kind, report.program) == ("gradient", None)
+
+
 def test_the_text_is_made_only_when_read():
     with planted("tanh' = 1 - z"), pytest.raises(GradientError) as caught:
         gradcheck(lambda x: x.tanh(), X)
@@ -301,12 +330,28 @@ def test_a_report_is_plain_data_too():
         (lambda: gradcheck(lambda x: [1.0], X), UnsupportedError, "f returned list, which carries"),
         (lambda: gradcheck(mlp, X, X, X), ShapeError, "matmul: inner sizes differ"),
         (lambda: gradcheck(mlp, X, adapter="tensorflow"), UnsupportedError, "no adapter is called"),
+        (
+            lambda: gradcheck(mlp, {"x": X}),
+            UnsupportedError,
+            "no input can be differentiated: dict",
+        ),
+        (lambda: check_vjp(np.sin, np.cos, LABELS), UnsupportedError, "differentiated: int64"),
         (lambda: gradcheck(mlp, X, order=3), UnsupportedError, "order is 1 or 2"),
         (lambda: gradcheck(mlp, X, invariants={"beauty"}), UnsupportedError, "beauty"),
         (lambda: check_vjp(np.sin, np.cos, X, cotangent=[1.0]), ShapeError, "cotangent of shape"),
         (lambda: gradcheck(lambda x: x * 1, X.astype(np.float16)), TypeError, "float16"),
     ],
-    ids=["no library", "shapes", "unknown adapter", "order", "invariant", "cotangent", "float16"],
+    ids=[
+        "no library",
+        "shapes",
+        "unknown adapter",
+        "tree",
+        "integers",
+        "order",
+        "invariant",
+        "cotangent",
+        "float16",
+    ],
 )
 def test_mistakes_of_the_caller_are_sentences(call, error, words):
     with pytest.raises(error, match=words):

@@ -243,6 +243,16 @@ def test_captured_programs_agree_with_eager_ones():
             assert "capture" in check_twins(draw(Dice(number)), captured=True)
 
 
+def test_twins_of_a_function():
+    assert check_twins(lambda x, y: (x - y) / (x * x + 1), 0.5, 2.0) == ["Value", "Fraction"]
+    assert check_twins(lambda x, y: (x * y).exp(), 0.5, -1.25, captured=True) == [
+        "Value", "capture",
+    ]  # fmt: skip
+    assert check_twins(lambda x: x.reshape(2).sum(), np.ones((1, 2)), captured=True) == ["capture"]
+    with pytest.raises(TwinError, match="the value is"):
+        check_twins(lambda x: x * 2 if isinstance(x, Tensor) else x * 3, 1.0)
+
+
 def test_twins_that_differ_are_told_apart():
     p = Program((np.array(0.5),), (Step("tanh", (0,)),))
     with planted("tanh' = 1 - z"):

@@ -345,7 +345,7 @@ def adapter_for(f: Callable[..., Any], inputs: Sequence[Any], arrays: Sequence[A
     raise UnsupportedError(
         "gradcheck",
         f"f returned {' or '.join(dict.fromkeys(returned))}, which carries no gradient",
-        "Return a Tensor, or use check_vjp(forward, vjp, ...) for functions of plain arrays",
+        "Return one Tensor, or use check_vjp(forward, vjp, ...) for functions of plain arrays",
     )
 
 

@@ -254,9 +254,10 @@ class Check:
     def _linear(self, v: Array, gradients: Sequence[Array]) -> None:
         doubled, zeroed = self.gradients(2 * v), self.gradients(0 * v)
         for i, g, twice, zero in zip(self.leaves, gradients, doubled, zeroed, strict=True):
-            # Powers of two scale exactly, so a linear rule doubles to the last bit or nearly so.
+            # Powers of two scale exactly, so a linear rule doubles to the last bit or nearly so;
+            # but for numbers so small that they have fewer bits.
             known = np.isfinite(g) & np.isfinite(twice)
-            off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g))
+            off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g) + _underflow(g))
             if off.any():
                 raise _Wrong(
                     "linear", f"not linear in the cotangent: vjp(2v) is not 2 vjp(v), input {i}"
@@ -445,8 +446,14 @@ def _same(a: Array, b: Array) -> bool:
 
 
 def _close(a: Array, b: Array, slack: float) -> bool:
-    near = np.abs(a - b) <= slack * (np.abs(a) + np.abs(b).max(initial=0))
+    near = np.abs(a - b) <= slack * (np.abs(a) + np.abs(b).max(initial=0)) + _underflow(a)
     return bool(np.all(near | (a == b) | (np.isnan(a) & np.isnan(b))))
+
+
+def _underflow(x: Array) -> float:
+    """What a result may lack that was computed from subnormal numbers."""
+    known = np.finfo(x.dtype)
+    return float(known.tiny) / float(known.eps)
 
 
 def _strided_copy(x: Array) -> Array:

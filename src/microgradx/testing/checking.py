@@ -98,7 +98,7 @@ def gradcheck(
     GradientError
         If the gradient is wrong; its text says where, how much, and what it looks like.
     UnsupportedError
-        If `f` returns nothing that carries a gradient.
+        If no input can be differentiated, or `f` returns nothing that carries a gradient.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def gradcheck(
             f"no such choice: {sorted(unknown) or (order, kink)}",
             f"Invariants are {sorted(INVARIANTS)}, order is 1 or 2",
         )
-    arrays, share = _prepared(inputs)
+    arrays, share = _prepared(inputs, "gradcheck")
     name = str(name or getattr(f, "__name__", type(f).__name__))
     if adapter is None:
         library = adapter_for(f, inputs, arrays)
@@ -186,7 +186,7 @@ def check_vjp(
     formula
     """
     __tracebackhide__ = True
-    arrays, _ = _prepared(inputs)
+    arrays, _ = _prepared(inputs, "check_vjp")
     name = str(name or getattr(vjp, "__name__", "vjp"))
     library = Handwritten(vjp, cache=cache)
     report = Report(
@@ -251,7 +251,7 @@ def _answered(report: Report, *, raises: bool) -> Report:
     return report
 
 
-def _prepared(inputs: Sequence[Any]) -> tuple[list[Any], list[int]]:
+def _prepared(inputs: Sequence[Any], where: str) -> tuple[list[Any], list[int]]:
     """Inputs as arrays and constants, and for each position the first one with the same object."""
     arrays, share = [], []
     numbers = all(isinstance(x, int | float) or not _is_floating(x) for x in inputs)
@@ -261,6 +261,13 @@ def _prepared(inputs: Sequence[Any]) -> tuple[list[Any], list[int]]:
         twins = [j for j in range(i) if inputs[j] is x and is_differentiable(arrays[i])]
         # Equal small numbers are one object in Python; only arrays are shared on purpose.
         share.append(twins[0] if twins and not isinstance(x, float) else i)
+    if not any(is_differentiable(x) for x in arrays):
+        kinds = ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in arrays) or "nothing"
+        raise UnsupportedError(
+            where,
+            f"no input can be differentiated: {kinds}",
+            "Pass floats or floating arrays; of a tree pass the leaves, and build it inside f",
+        )
     return arrays, share
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx.errors import MicrogradxError
+from microgradx.errors import MicrogradxError, UnsupportedError
+from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
 from microgradx.testing.calls import RECIPES, Dice, OpCall, draw_call
 from microgradx.testing.checking import gradcheck
@@ -335,14 +336,14 @@ LAWS: dict[str, Callable[[OpCall, int], None]] = {
 
 
 def check_primitive(
-    op: Primitive, *, examples: int = 20, seed: int = 0, laws: Collection[str] | None = None
+    op: Primitive | str, *, examples: int = 20, seed: int = 0, laws: Collection[str] | None = None
 ) -> int:
     """Check that a primitive keeps the laws of the table, on generated calls.
 
     Parameters
     ----------
-    op : Primitive
-        One of the table, or your own.
+    op : Primitive or str
+        One of the table, or your own; or its name.
     examples : int, optional
         Calls to draw.
     seed : int, optional
@@ -363,6 +364,8 @@ def check_primitive(
         If the derivative is wrong.
     PrimitiveError
         If the primitive takes parameters and no recipe draws them.
+    UnsupportedError
+        If there is no primitive, or no law, of that name.
 
     Examples
     --------
@@ -370,7 +373,18 @@ def check_primitive(
     >>> check_primitive(tanh, examples=5)
     55
     """
+    unknown = set(laws or ()) - set(LAWS)
+    if unknown:
+        raise UnsupportedError(
+            "check_primitive", f"no law is called {min(unknown)!r}", f"Choose from {list(LAWS)}"
+        )
     chosen = LAWS if laws is None else {name: LAWS[name] for name in laws}
+    if isinstance(op, str):
+        if op not in PRIMITIVES:
+            raise UnsupportedError(
+                "check_primitive", f"no primitive is called {op!r}", "See microgradx.PRIMITIVES"
+            )
+        op = PRIMITIVES[op]
     count = 0
     for k in range(seed, seed + examples):
         call = draw_call(Dice(k), op)

@@ -235,6 +235,10 @@ def _fitted(step: Step, values: list[Any]) -> Step:
         params["axis"] = tuple([a for a in params["axis"] if a < len(shape)])
     elif step.op == "getitem":
         params["index"] = _index_within(params["index"], shape)
+    elif step.op == "concatenate":
+        ends = np.cumsum([a.shape[params["axis"]] for a in arrays]).tolist()
+        lead = (slice(None),) * params["axis"]
+        params["index"] = tuple([(*lead, slice(a, b)) for a, b in itertools.pairwise([0, *ends])])
     step = replace(step, params=params)
     if step.op == "where" and isinstance(step.args[0], Constant):
         around = np.broadcast_shapes(arrays[1].shape, arrays[2].shape)

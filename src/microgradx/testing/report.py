@@ -142,9 +142,11 @@ class Report:
             One line if the check passed.
         """
         if self.status != "failed":
-            note = f": {self.reason}" if self.reason else ""
-            return f"{self.name}: {self.status}{note} (resolution {self.resolution:.1e})"
+            if not self.passed:
+                return f"{self.name}: {self.status}: {self.reason}"
+            return f"{self.name}: {self.status} (resolution {self.resolution:.1e})"
         title = "wrong second derivative" if self.order > 1 else "wrong gradient"
+        title = "wrong value" if self.kind == "value" else title
         lines = [f"{self.name}: {title}: {self.reason}"]
         for m in self.mismatches:
             lines += _described(m, self.title_of(m.input))
@@ -155,6 +157,9 @@ class Report:
         order = f", order={self.order}" if self.order > 1 else ""
         lines.append(f"  {'again':10} {call}, *inputs{order}, seed={self.seed})")
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.message()
 
     def _program_lines(self) -> list[str]:
         if self.program is not None:

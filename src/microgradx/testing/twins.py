@@ -15,11 +15,13 @@ import numpy as np
 from microgradx.errors import MicrogradxError
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
+from microgradx.testing.adapters import Tensors
 from microgradx.testing.programs import Constant, Program
+from microgradx.testing.reproduction import traced
 from microgradx.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["TwinError", "check_twins"]
 
@@ -33,38 +35,38 @@ class TwinError(MicrogradxError, AssertionError):
 Outcome = tuple[Any, list[Any]]
 
 
-def _over_values(program: Program) -> Outcome:
-    leaves = [Value(float(x)) for x in program.inputs]
-    z = program(*leaves)
+def _over_values(f: Callable[..., Any], inputs: Sequence[Any]) -> Outcome:
+    leaves = [Value(float(x)) for x in inputs]
+    z = f(*leaves)
     if isinstance(z, Value):
         z.backward()
     return getattr(z, "data", z), [x.grad for x in leaves]
 
 
-def _over_fractions(program: Program) -> Outcome:
-    leaves = [Value(Fraction(float(x))) for x in program.inputs]
-    z = program(*leaves)
+def _over_fractions(f: Callable[..., Any], inputs: Sequence[Any]) -> Outcome:
+    leaves = [Value(Fraction(float(x))) for x in inputs]
+    z = f(*leaves)
     z.backward()
     return z.data, [x.grad for x in leaves]
 
 
-def _over_tensors(program: Program) -> Outcome:
-    leaves = [Tensor(x, requires_grad=True) for x in program.inputs]
+def _over_tensors(f: Callable[..., Any], inputs: Sequence[Any]) -> Outcome:
+    leaves = [Tensor(x, requires_grad=True) for x in inputs]
     with np.errstate(all="ignore"):
-        z = program(*leaves)
+        z = f(*leaves)
         z.backward(np.ones(z.shape))
     return z.data, [np.zeros(x.shape) if x.grad is None else x.grad for x in leaves]
 
 
-def _captured(program: Program) -> Outcome:
+def _captured(f: Callable[..., Any], inputs: Sequence[Any]) -> Outcome:
     from microgradx import capture  # noqa: PLC0415 - only this twin needs it
 
     def step(*xs: Any) -> Any:
-        z = program(*xs)
+        z = f(*xs)
         z.backward(np.ones(z.shape))
         return (z, *[x.grad for x in xs])
 
-    found = capture(step)(*[Tensor(x, requires_grad=True) for x in program.inputs])
+    found = capture(step)(*[Tensor(x, requires_grad=True) for x in inputs])
     z, *gradients = [np.asarray(getattr(x, "data", x)) for x in found]
     return z, gradients
 
@@ -85,14 +87,16 @@ def _rational(program: Program) -> bool:
     return _scalar(program) and exact and all(s.op in RATIONAL for s in program.steps)
 
 
-def check_twins(program: Program, *, captured: bool = False) -> list[str]:
+def check_twins(f: Callable[..., Any], *inputs: Any, captured: bool = False) -> list[str]:
     """Run a program in every way it can be run; all must agree in value and gradient.
 
     Parameters
     ----------
-    program : Program
-        With inputs of shape ``()`` it runs over Values, too, and over fractions if every step is
-        rational.
+    f : callable
+        A `Program`, or any function of microgradx.
+    *inputs : array_like
+        Where to run it; by default a program's own inputs. With numbers it runs over Values, too,
+        if all that it does has a meaning there, and over fractions if that is rational.
     captured : bool, optional
         Whether to capture and replay it as well.
 
@@ -108,22 +112,26 @@ def check_twins(program: Program, *, captured: bool = False) -> list[str]:
 
     Examples
     --------
-    >>> from microgradx.testing.programs import Step
-    >>> p = Program((np.array(1.5),), (Step("mul", (0, 0)), Step("neg", (1,))))
-    >>> check_twins(p)
+    >>> check_twins(lambda x, y: (x * y + 1) / x, 0.5, 2.0)
     ['Value', 'Fraction']
+    >>> check_twins(lambda x: x.tanh().sum(), [0.5, 2.0], captured=True)
+    ['capture']
     """
-    ways: dict[str, Callable[[Program], Outcome]] = {}
+    if isinstance(f, Program):
+        inputs = inputs or f.inputs
+    arrays = [np.asarray(x, float) for x in inputs]
+    program = traced(f, arrays, range(len(arrays)), Tensors())
+    ways: dict[str, Callable[[Callable[..., Any], Sequence[Any]], Outcome]] = {}
     if _scalar(program):
         ways["Value"] = _over_values
     if _rational(program):
         ways["Fraction"] = _over_fractions
     if captured:
         ways["capture"] = _captured
-    z, gradients = _over_tensors(program)
+    z, gradients = _over_tensors(f, arrays)
     size = _amplification(program)
     for way, run in ways.items():
-        other, others = run(program)
+        other, others = run(f, arrays)
         _agree(program, way, "value", z, other, size)
         for i, (g, h) in enumerate(zip(gradients, others, strict=True)):
             _agree(program, way, f"gradient of input {i}", g, h, size)
