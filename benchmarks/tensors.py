@@ -5,7 +5,8 @@
     python benchmarks/tensors.py steps --only adam --batch 128
     python benchmarks/tensors.py --torch-python PY --jax-python PY
 
-Every contender runs in a process of its own, all on one core with one BLAS thread, and the
+Every contender runs in a process of its own, all on one core with one BLAS thread (a second table,
+``threads``, gives each the better of one thread and all cores), and the
 processes take turns in the order A B C C B A, so that a busy machine slows all alike. A chunk in
 which the process waited for a processor is set aside; if too few are left, processor time counts.
 Before any timing, 20 steps from the same weights on the same batches must give the same losses.
@@ -29,6 +30,8 @@ import numpy as np
 
 RATE = {"sgd": 0.1, "adam": 1e-3}
 BATCHES = 16
+THREADS = int(os.environ.get("OPENBLAS_NUM_THREADS", "1"))
+"""Of a worker, which gets this variable from the process that started it."""
 
 
 # ---- the same step, eight ways: each returns run(n) -> last loss ---------------------------------
@@ -111,7 +114,8 @@ def ours(sizes, xs, ys, opt, captured=True, numba=False, **_):
         return loss
 
     if captured:
-        step = mg.capture(step, fast=numba) if numba else mg.capture(step)
+        more = {"threads": THREADS} if THREADS > 1 else {}
+        step = mg.capture(step, fast=True, **more) if numba else mg.capture(step, **more)
     k = 0
 
     def run(n):
@@ -130,7 +134,7 @@ def torch_eager(sizes, xs, ys, opt, fused=False, **_):
     import torch
     from torch.nn import functional
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     xs, ys = [torch.from_numpy(x) for x in xs], [torch.from_numpy(y) for y in ys]
     layers = []
     for w, b in zip(*initial(sizes), strict=True):
@@ -247,17 +251,15 @@ def worker(name, folder):
 class Contender:
     """A worker process, spoken to over pipes."""
 
-    def __init__(self, name, pythons, folder, core):
-        self.name = name
+    def __init__(self, name, pythons, folder, core, threads=1):
+        self.name = name if threads == 1 else f"{name}, {threads} threads"
         python = pythons[CONTENDERS[name][2]]
-        env = {
-            **os.environ,
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
-            "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-            "JAX_PLATFORMS": "cpu",
-        }
+        keys = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        env = {**os.environ, **dict.fromkeys(keys, str(threads)), "JAX_PLATFORMS": "cpu"}
+        source = str(Path(__file__).parents[1] / "src")  # the other interpreters need no install
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [source, env.get("PYTHONPATH")]))
+        if threads == 1:
+            env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         command = [python, __file__, "--worker", name, str(folder)]
         pin = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
         self.process = subprocess.Popen(
@@ -284,8 +286,11 @@ class Contender:
         self.process.wait(timeout=30)
 
 
-def race(contenders, key, seconds, rounds):
-    """Microseconds a step of each contender: (median, best, clean chunks); and of which clock."""
+def race(contenders, key, seconds, rounds, parallel=False):
+    """Microseconds a step of each contender: (median, best, clean chunks); and of which clock.
+
+    Of contenders with several threads only the wall clock says anything.
+    """
     losses, counts = {}, {}
     for c in contenders:
         answer = c.ask(f"setup {key}")
@@ -310,6 +315,8 @@ def race(contenders, key, seconds, rounds):
             chunks[c].append((answer["wall"] / counts[c] * 1e6, answer["cpu"] / counts[c] * 1e6))
     # Where the machine was too busy for three clean chunks of each, processor time is compared.
     clean = {c: [wall for wall, cpu in found if cpu > 0.97 * wall] for c, found in chunks.items()}
+    if parallel:
+        clean = {c: [wall for wall, _ in found] for c, found in chunks.items()}
     quiet = all(len(found) >= 3 for found in clean.values())
     table = {}
     for c, found in chunks.items():
@@ -322,40 +329,63 @@ def show(title, table, quiet):
     """Print one race."""
     base, least = table["hand-written NumPy"][:2]
     print(f"\n{title}{'' if quiet else ' (a busy machine: processor time)'}")
-    print(f"  {'':24}{'µs/step':>9}{'best':>8}{'ratio':>8}{'by best':>9}  clean chunks")
+    print(f"  {'':32}{'µs/step':>9}{'best':>8}{'ratio':>8}{'by best':>9}  clean chunks")
     for name, (median, best, clean) in table.items():
         print(
-            f"  {name:24}{median:9.0f}{best:8.0f}{median / base:8.2f}{best / least:9.2f}  {clean}"
+            f"  {name:32}{median:9.0f}{best:8.0f}{median / base:8.2f}{best / least:9.2f}  {clean}"
         )
 
 
 def steps(options, pythons):
     """Race training steps of several sizes."""
-    images, labels = pictures(options.data)
     cases = [((784, 128, 10), b, opt) for opt in ("sgd", "adam") for b in (32, 64, 128, 512)]
-    cases.append(((784, 512, 256, 10), 128, "adam"))
-    cases = [
-        case
-        for case in cases
-        if (options.batch is None or case[1] == options.batch)
-        and (options.only is None or case[2] == options.only)
-    ]
+    core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     with tempfile.TemporaryDirectory() as folder:
-        core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
         contenders = [Contender(name, pythons, folder, core) for name in CONTENDERS]
-        try:
-            for k, (sizes, batch, opt) in enumerate(cases):
-                rng = np.random.default_rng(batch)
-                chosen = rng.integers(0, len(images), (BATCHES, batch))
-                np.savez(Path(folder) / f"case{k}.npz", x=images[chosen], y=labels[chosen])
-                text = json.dumps({"sizes": sizes, "opt": opt})
-                (Path(folder) / f"case{k}.json").write_text(text)
-                table, quiet = race(contenders, f"case{k}", options.seconds, options.rounds)
-                title = f"{'-'.join(map(str, sizes))}, batch {batch}, {opt}, one thread"
-                show(title, table, quiet)
-        finally:
+        with contextlib.ExitStack() as stack:
             for c in contenders:
-                c.close()
+                stack.callback(c.close)
+            for title, key in prepared(options, folder, [*cases, WIDE]):
+                table, quiet = race(contenders, key, options.seconds, options.rounds)
+                show(f"{title}, one thread", table, quiet)
+
+
+WIDE = ((784, 512, 256, 10), 128, "adam")
+
+
+def prepared(options, folder, cases):
+    """Write down the batches of each case that was asked for; its title and its key."""
+    images, labels = pictures(options.data)
+    for k, (sizes, batch, opt) in enumerate(cases):
+        if options.batch not in {None, batch} or options.only not in {None, opt}:
+            continue
+        chosen = np.random.default_rng(batch).integers(0, len(images), (BATCHES, batch))
+        np.savez(Path(folder) / f"case{k}.npz", x=images[chosen], y=labels[chosen])
+        (Path(folder) / f"case{k}.json").write_text(json.dumps({"sizes": sizes, "opt": opt}))
+        yield f"{'-'.join(map(str, sizes))}, batch {batch}, {opt}", f"case{k}"
+
+
+def threads(options, pythons):
+    """Race again, each contender with one thread and with all cores; the better one counts."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cases = [((784, 128, 10), b, opt) for opt in ("sgd", "adam") for b in (128, 512)]
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        contenders = []
+        for count in (1, cores):
+            for name in CONTENDERS:
+                contenders.append(Contender(name, pythons, folder, None, count))
+                stack.callback(contenders[-1].close)
+        for title, key in prepared(options, folder, [*cases, WIDE]):
+            table, _ = race(contenders, key, options.seconds, options.rounds, parallel=True)
+            best = {}
+            for name, row in table.items():
+                plain = name.removesuffix(f", {cores} threads")
+                if plain not in best or row < best[plain][1]:
+                    best[plain] = (name, row)
+            base = best["hand-written NumPy"][1]
+            found = {"hand-written NumPy": base}
+            found.update((name, row) for name, row in best.values() if row is not base)
+            show(f"{title}, the better of 1 and {cores} threads", found, quiet=True)
 
 
 def pictures(folder):
@@ -454,7 +484,7 @@ def epochs(options, pythons):
     print(f"  accuracy on the test set: {min(accuracies):.2%} to {max(accuracies):.2%}")
 
 
-SECTIONS = {"steps": steps, "overhead": overhead, "epochs": epochs}
+SECTIONS = {"steps": steps, "threads": threads, "overhead": overhead, "epochs": epochs}
 
 
 def main():

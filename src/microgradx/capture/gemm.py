@@ -57,7 +57,9 @@ def tuned(instruction: Instruction, array: Callable[[View], Any]) -> tuple[Instr
     (m, k), n = a.shape, b.shape[1]
     work = m * k * n
     if work < SMALL:
-        return instruction, ""
+        # The same call of BLAS, 0.4 us sooner.
+        direct = all(map(_dense, (a, b))) and c.strides == (n, 1) and min(m, k, n) > 1
+        return instruction._replace(function="dot") if direct else instruction, ""
     plans = {"": (a, b, c)}
     least, most = FITS
     for p, q in itertools.product((1, *PIECES), repeat=2):
@@ -67,6 +69,12 @@ def tuned(instruction: Instruction, array: Callable[[View], Any]) -> tuple[Instr
     x, y, z = plans[best]
     note = f"{instruction.note}, in {best}" if best else instruction.note
     return instruction._replace(arguments=(x, y, z), writes=z, note=note), best
+
+
+def _dense(view: View) -> bool:
+    """Whether BLAS takes the matrix as it lies."""
+    (m, n), (s, t) = view.shape, view.strides
+    return (t == 1 and s >= n) or (s == 1 and t >= m)
 
 
 def _cuts(size: int, pieces: int) -> bool:

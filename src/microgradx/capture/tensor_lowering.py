@@ -16,6 +16,7 @@ import numpy as np
 from microgradx.capture.tensor_rows import OUT, Row, Rows, numbers, part
 from microgradx.errors import CaptureError
 from microgradx.ops.indexing import is_basic
+from microgradx.ops.shaping import SHORT
 from microgradx.value import Value
 
 if TYPE_CHECKING:
@@ -136,19 +137,23 @@ class Lowering:
         return self.rows.look(x, lambda s: s.reshape(shape), "reshape")
 
     def sum(self, x: Row, axis: Any, *, keepdims: bool) -> Row:
-        """As `ops.shaping.sum_array`: down the rows of a matrix by BLAS."""
+        """As `ops.shaping.sum_array`: one axis of a matrix by BLAS."""
+        flags = x.shadow.flags
         if (
-            axis == (0,)
-            and len(x.shape) == 2
-            and not keepdims
+            len(x.shape) == 2
             and x.dtype.char in "fd"
-            and x.shape[1] <= 4096
+            and (flags.c_contiguous or flags.f_contiguous)
         ):
-            return self.rows.call(
-                "dot", self.ones(x.shape[0], x.dtype), x, shape=x.shape[1:], dtype=x.dtype,
-                note=self.note, fold=np.dot,
-            )  # fmt: skip
+            if axis == (0,) and not keepdims and x.shape[1] <= 4096:
+                return self.dot(self.ones(x.shape[0], x.dtype), x, x.shape[1:])
+            if axis in {(1,), (-1,)} and x.shape[1] <= SHORT:
+                total = self.dot(x, self.ones(x.shape[1], x.dtype), x.shape[:1])
+                return self.rows.look(total, lambda s: s[:, None]) if keepdims else total
         return self.reduce("add", x, axis, keepdims=keepdims)
+
+    def dot(self, x: Row, y: Row, shape: tuple[int, ...]) -> Row:
+        """A product with a vector."""
+        return self.rows.call("dot", x, y, shape=shape, dtype=x.dtype, note=self.note, fold=np.dot)
 
     def greatest(self, x: Row, axis: Any) -> Row:
         """The maximum over `axis`, which is kept; never below the least finite number."""
@@ -166,7 +171,7 @@ class Lowering:
         """x less its maximum, e to that, and the sum of these over `axis`, which is kept."""
         shifted = self.ufunc("subtract", x, self.greatest(x, axis))
         e = self.ufunc("exp", shifted)
-        return shifted, e, self.reduce("add", e, axis, keepdims=True)
+        return shifted, e, self.sum(e, axis, keepdims=True)
 
 
 class _Number:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microgradx.ops.elementwise import exp
-from microgradx.ops.shaping import expand, reshape, sum
+from microgradx.ops.shaping import expand, reshape, sum, sum_array
 from microgradx.primitive import Primitive
 
 Array = Any
@@ -51,7 +51,7 @@ def _softmax(x: Array, out: Array = None, *, axis: Axis) -> Array:
     z = np.exp(np.subtract(x, top), out)
     if z.ndim == 0:
         z = np.asarray(z)  # without axes NumPy answers with a number, which nothing divides in place
-    total = np.add.reduce(z, axis, None, None, True)
+    total = sum_array(z, axis=axis, keepdims=True)
     if not finite:  # else the largest of each row gave 1
         total = np.where(total == 0, 1, total)
     return np.divide(z, total, z)
@@ -87,7 +87,7 @@ def _nll(x: Array, labels: Array, out: Array = None) -> Array:
     top = np.maximum.reduce(np.ascontiguousarray(x.T), 0)
     shifted = np.subtract(x, top[:, None])
     picked = shifted[np.arange(len(x)), labels]
-    total = np.exp(shifted, shifted).sum(1)
+    total = sum_array(np.exp(shifted, shifted), axis=(1,))
     return np.subtract(np.log(total, total), picked, out)
 
 

@@ -32,10 +32,18 @@ def ones(n: int, dtype: np.dtype[Any]) -> Array:
     return vector
 
 
+SHORT = 64
+"""Rows up to this length are added up by BLAS; pairwise summation pays in longer ones."""
+
+
 def sum_array(x: Array, out: Array = None, *, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
-    """Sum over `axis`. Down the rows of a float matrix BLAS is three times faster than NumPy."""
-    if axis == (0,) and x.ndim == 2 and not keepdims and x.dtype.char in "fd" and x.shape[1] <= 4096:
-        return np.dot(ones(x.shape[0], x.dtype), x, out)
+    """Sum over `axis`. One axis of a float matrix BLAS adds up three times faster than NumPy."""
+    if axis is not None and x.ndim == 2 and x.dtype.char in "fd" and (x.flags.c_contiguous or x.flags.f_contiguous):
+        if axis == (0,) and not keepdims and x.shape[1] <= 4096:
+            return np.dot(ones(x.shape[0], x.dtype), x, out)
+        if axis in {(1,), (-1,)} and x.shape[1] <= SHORT:
+            z = np.dot(x, ones(x.shape[1], x.dtype), out if out is None or not keepdims else out[:, 0])
+            return z[:, None] if keepdims else z
     return np.add.reduce(x, axis, None, out, keepdims)
 
 
