@@ -7,7 +7,7 @@ import microgradx.ops  # noqa: F401 - fills the table
 from microgradx.primitive import PRIMITIVES
 from microgradx.testing.calls import Dice, draw_call
 from microgradx.testing.checking import gradcheck
-from microgradx.testing.generation import draw_graph, draw_program
+from microgradx.testing.generation import draw_graph, draw_program, draw_scalar_program
 from microgradx.testing.mutants import EQUIVALENT, rule_mutants
 from microgradx.testing.slips import slips
 from microgradx.testing.walks import WALKS
@@ -69,6 +69,20 @@ def test_every_bug_of_the_walk_is_found_within_200_programs(mutant, seed):
 
     with mutant.plant():
         assert any(fails(example(number), number) for number in range(200))
+
+
+@pytest.mark.parametrize("mutant", [m for m in WALKS if m.group == "graph"], ids=lambda m: m.name)
+def test_bugs_of_the_walk_over_values_are_found_and_gone_afterwards(mutant):
+    def found(number):
+        program = draw_scalar_program(Dice(number))
+        report = gradcheck(program, *program.inputs, adapter="value", seed=number, raises=False,
+                           localise=False)  # fmt: skip
+        return report.status == "failed"
+
+    with mutant.plant():
+        numbers = [number for number in range(200) if found(number)]
+    assert numbers
+    assert not any(found(number) for number in numbers)
 
 
 def test_slips_rewrite_the_formula_itself():

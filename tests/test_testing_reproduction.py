@@ -69,6 +69,15 @@ def test_functions_of_values_print_a_program_over_values(name, order):
     exec(compile(source, "<program>", "exec"), {})  # the bug is gone with the block
 
 
+@pytest.mark.parametrize("bug", ["x * x counts once", "fan-out overwrites"])
+def test_bugs_of_the_walk_over_values_are_printed(bug):
+    with planted(bug):
+        report = gradcheck(lambda a, b: (a * b + a).exp() * a, 0.5, -2.0, raises=False)
+        source = program_in(report.message())
+        assert kind_of(source) == report.kind
+    assert steps_of(source) <= 3, source
+
+
 def network(x, w):
     hidden = (x @ w).tanh()
     return (hidden * hidden + hidden.exp()).sum(axis=0)
@@ -82,6 +91,14 @@ def test_second_order_failures_of_tensors_print_a_program(bug):
         assert kind_of(source) == report.kind
     assert "order=2" in source
     assert steps_of(source) <= 3, source
+
+
+def test_float32_stays_float32():
+    with planted("tanh' = 1 - z"):
+        report = gradcheck(lambda x: x.tanh() * x, X.astype(np.float32), raises=False)
+        source = program_in(report.message())
+        assert kind_of(source) == report.kind
+    assert "dtype=np.float32)" in source
 
 
 def test_rows_of_inputs_constants_and_labels_shrink_together():

@@ -135,6 +135,31 @@ def _walk(
                 parent._grad = how(parent._grad, c)
 
 
+def _walk_floats(
+    root: Any,
+    seed: Any,
+    *,
+    order: Callable[[Any], Sequence[Any]] = _youngest_first,
+    accumulate: Callable[[Any, Any], Any] = _added,
+    inside: Callable[[Any, Any], Any] | None = None,
+    once: bool = False,
+    reset: bool = True,
+) -> None:
+    """The same over Values, which have no shapes and no buffers."""
+    nodes = order(root)
+    for node in nodes:
+        if reset and node.op is not None:
+            node._grad = 0.0
+    root._grad = seed
+    for node in nodes:
+        done: set[int] = set()
+        for parent, c in engine.pull_floats(node) if node.op is not None else ():
+            if not (once and id(parent) in done):
+                done.add(id(parent))
+                how = inside if inside is not None and parent.op is not None else accumulate
+                parent._grad = how(parent._grad, c)
+
+
 def _pulled(node: Any, g: Any) -> Iterator[tuple[Any, Any]]:
     op, params = node.op, node.params or {}
     z, inputs = node._data, node.inputs
@@ -173,8 +198,10 @@ def _not_summed(g: Array, _: tuple[int, ...]) -> Array:
 
 
 def _walk_mutant(name: str, group: str = "graph", **parts: Any) -> Mutant:
-    walk = partial(_walk, **parts)
-    return Mutant(name, group, "", lambda: replaced(engine, backward_arrays=walk))
+    walks = {"backward_arrays": partial(_walk, **parts)}
+    if group == "graph":
+        walks["backward_floats"] = partial(_walk_floats, **parts)
+    return Mutant(name, group, "", lambda: replaced(engine, **walks))
 
 
 WALKS = (
@@ -190,4 +217,4 @@ WALKS = (
     _walk_mutant("broadcast averaged", "broadcast", sum_to=_mean_of_copies),
     _walk_mutant("broadcast summed over one axis only", "broadcast", sum_to=_first_axis_only),
 )
-"""Bugs of the backward walk itself."""
+"""Bugs of the backward walk itself; those of the group ``graph`` over Values as well."""
