@@ -4,7 +4,10 @@
 kind of file gets 500 inputs.
 """
 
+import copy
 import gzip
+import hashlib
+import json
 import os
 import random
 import struct
@@ -14,9 +17,9 @@ import zlib
 import numpy as np
 import pytest
 
-from microgradx import data, errors, nn, optim, train
+from microgradx import data, errors, files, nn, optim, train
 
-KINDS = ["idx", "idx.gz", "npz", "safetensors", "checkpoint"]
+KINDS = ["idx", "idx.gz", "npz", "safetensors", "checkpoint", "signed npz", "signed checkpoint"]
 COUNT = max(int(os.environ.get("MICROGRADX_FUZZ", "2500")) // len(KINDS), 1)
 
 
@@ -36,7 +39,7 @@ def sample(kind, path):
         content = struct.pack(">HBBII", 0, 8, 2, 5, 4) + bytes(range(20))
         path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
         return lambda: data.read_idx(path)
-    if kind == "checkpoint":
+    if kind.endswith("checkpoint"):
         learn(model(), checkpoint=path)
         return lambda: learn(model(), checkpoint=path, resume=True)
     nn.save_weights(model(), path)
@@ -69,12 +72,42 @@ def corrupt(content, chance):
     return bytes(broken)
 
 
+DIGEST = 64  # characters at the end of an .npz of ours
+
+
+def signed(content, chance):
+    """A damaged copy whose digest is right, as a program with another bug would write it."""
+    broken = corrupt(content[:-DIGEST], chance)
+    return broken + hashlib.sha256(broken).hexdigest().encode()
+
+
+def other_story(path, chance):
+    """A whole checkpoint, in which what is told about the training makes no sense."""
+    arrays = files.load_arrays(path)
+    meta = json.loads(str(arrays["meta"]))
+    for _ in range(chance.choice([1, 1, 2])):
+        inside, key = meta, None
+        while (
+            isinstance(inside, (dict, list)) and inside and (key is None or chance.random() < 0.8)
+        ):
+            outside = inside
+            key = chance.choice(list(outside) if isinstance(outside, dict) else range(len(outside)))
+            inside = outside[key]
+        if chance.random() < 0.3:
+            del outside[key]
+        else:
+            wrong = [None, -1, 1e300, "x", [], {}, [[]], True, 10**30, float("nan")]
+            outside[key] = copy.deepcopy(chance.choice(wrong))
+    arrays["meta"] = np.array(json.dumps(meta))
+    files.save_arrays(path, arrays)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore")
 def test_corrupted_files_are_answered(kind, tmp_path):
     if kind == "safetensors":
         pytest.importorskip("safetensors")
-    path = tmp_path / f"file.{'npz' if kind == 'checkpoint' else kind}"
+    path = tmp_path / f"file.{'npz' if kind.endswith(('npz', 'checkpoint')) else kind}"
     read = sample(kind, path)
     content = path.read_bytes()
     chance = random.Random(zlib.crc32(kind.encode()))
@@ -82,15 +115,19 @@ def test_corrupted_files_are_answered(kind, tmp_path):
     tracemalloc.start()
     try:
         for i in range(COUNT):
-            broken = corrupt(content, chance)
-            path.write_bytes(broken)
+            if kind == "signed checkpoint":
+                path.write_bytes(content)
+                other_story(path, chance)
+            else:
+                broken = (signed if kind == "signed npz" else corrupt)(content, chance)
+                path.write_bytes(broken)
             tracemalloc.reset_peak()
             try:
                 read()
             except errors.MicrogradxError:
                 refused += 1
             except Exception as error:
-                raise AssertionError(f"input {i}: {error!r}\n{broken.hex()}") from error
+                raise AssertionError(f"input {i}: {error!r}\n{path.read_bytes().hex()}") from error
             peak = tracemalloc.get_traced_memory()[1]
             assert peak < 64 << 20, f"input {i} took {peak} bytes"
     finally:

@@ -344,5 +344,31 @@ def test_mistakes_are_answered():
         assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s["state"][0].update(step="x"), "parameter 0 has done 'x' steps"),
+        (lambda s: s["state"][0].update(exp_avg=0.0), "exp_avg of parameter 0 has shape None"),
+        (lambda s: s["state"][0].pop("exp_avg"), "parameter 0 has ['exp_avg_sq', 'step']"),
+        (lambda s: s["param_groups"][0].update(lr="x"), "its options are none (Adam: lr is 'x'."),
+        (lambda s: s["param_groups"][0].update(betas=None), "its options are none ("),
+        (lambda s: s.pop("state"), "this is no state of an optimizer"),
+    ],
+)
+def test_a_state_that_makes_no_sense_changes_nothing(change, message):
+    from microgradx import Tensor, errors, optim  # noqa: PLC0415
+
+    w = Tensor([1.0, 2.0])
+    optimizer = optim.Adam([w])
+    (w * w).sum().backward()
+    optimizer.step()
+    state, before = optimizer.state_dict(), optimizer.state_dict()
+    change(state)
+    with pytest.raises(errors.CheckpointError) as caught:
+        optimizer.load_state_dict(state)
+    assert message in str(caught.value)
+    assert str(optimizer.state_dict()) == str(before)
+
+
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(of_pytorch(), separators=(",", ":")) + "\n")

@@ -1,6 +1,7 @@
 """`train.fit` and what surrounds it: breaks, divergence, early stopping, measures."""
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -11,7 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from microgradx import Tensor, data, errors, manual_seed, nn, optim, train
+from microgradx import Tensor, data, errors, files, manual_seed, nn, optim, train
 from microgradx.nn.functional import mse_loss
 from microgradx.train.training import Training
 
@@ -123,6 +124,31 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(errors.CheckpointError):
         run(checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch", 99), ("states", [{}]), ("history", {"history": {"loss": ["x"]}}), ("epoch", "1")],
+)
+def test_a_checkpoint_that_makes_no_sense_changes_nothing(name, value, tmp_path):
+    path = tmp_path / "run.npz"
+    run(checkpoint=path)
+    arrays = files.load_arrays(path)
+    meta = json.loads(str(arrays["meta"]))
+    meta["progress"][name] = value
+    arrays["meta"] = np.array(json.dumps(meta))
+    files.save_arrays(path, arrays)
+    model, optimizer, _ = build()
+    before, state = digest(model), optimizer.state_dict()
+    rng = np.random.default_rng(0)
+    place = rng.bit_generator.state
+    with pytest.raises(errors.CheckpointError):
+        train.fit(
+            model, (X, Y), optimizer=optimizer, batch_size=8, rng=rng, checkpoint=path, resume=True
+        )
+    assert digest(model) == before
+    assert optimizer.state_dict() == state
+    assert rng.bit_generator.state == place
 
 
 SCRIPT = """

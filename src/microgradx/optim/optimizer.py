@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,16 +271,21 @@ class Optimizer:
             if saved and set(saved) != wanted:
                 problem = f"parameter {i} has {sorted(saved)}, this optimizer's {sorted(wanted)}"
                 raise CheckpointError(where, problem, "Build the same optimizer")
-            for name, value in saved.items():
-                if isinstance(value, np.ndarray) and value.ndim and value.shape != p.shape:
-                    raise CheckpointError(
-                        where,
-                        f"{name} of parameter {i} has shape {value.shape}, the parameter {p.shape}",
-                        "Build the same model",
-                    )
+            if not isinstance(saved.get("step", 0), Integral) or saved.get("step", 0) < 0:
+                raise CheckpointError(where, f"parameter {i} has done {saved['step']!r} steps")
+            for name in saved.keys() - {"step"}:
+                shape = getattr(saved[name], "shape", None)
+                if shape != p.shape:
+                    problem = f"{name} of parameter {i} has shape {shape}, the parameter {p.shape}"
+                    raise CheckpointError(where, problem, "Build the same model")
             loaded.append(
                 {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in saved.items()}
             )
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            try:
+                self._check({**group, **saved})
+            except (ArgumentError, TypeError) as error:
+                raise CheckpointError(where, f"its options are none ({error})") from None
         self.state = loaded
         for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})

@@ -78,14 +78,17 @@ class Generators:
         Raises
         ------
         CheckpointError
-            If there are not as many, or of another kind.
+            If there are not as many, or of another kind. Nothing has been changed then.
         """
-        kinds = [state["bit_generator"] for state in states]
-        if kinds != [g.bit_generator.state["bit_generator"] for g in self.all]:
-            problem = f"it holds {len(states)} random generators, this training {len(self.all)}"
-            raise CheckpointError("resume", problem, "Build model and data as before")
-        for g, state in zip(self.all, states, strict=True):
-            g.bit_generator.state = state
+        before = self.states()
+        try:
+            for g, state in zip(self.all, states, strict=True):
+                g.bit_generator.state = state
+        except (KeyError, OverflowError, TypeError, ValueError):
+            for g, state in zip(self.all, before, strict=True):
+                g.bit_generator.state = state
+            problem = f"its {len(states)} random generators are not the {len(self.all)} of this one"
+            raise CheckpointError("resume", problem, "Build model and data as before") from None
 
 
 def save(
@@ -162,9 +165,10 @@ def load(
     try:
         meta = json.loads(str(arrays.pop("meta")))
         version, own = meta["version"], meta["optimizer"]
-        groups, numbers, progress = own["param_groups"], own["numbers"], meta["progress"]
-        kind = own["kind"]
-    except (KeyError, TypeError, ValueError):
+        kind, progress = own["kind"], meta["progress"]
+        groups = [_with_tuples(group) for group in own["param_groups"]]
+        numbers = {int(i): dict(values) for i, values in own["numbers"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise CheckpointError(where, "this is no checkpoint of a training") from None
     if version != _VERSION or kind != type(optimizer).__name__:
         problem = f"it is of version {version} with {kind}"
@@ -180,17 +184,52 @@ def load(
     for key, array in parts["optimizer"].items():
         i, _, name = key.partition("/")
         state.setdefault(int(i) if i.isdigit() else -1, {})[name] = array
-    for i, values in numbers.items():
-        state.setdefault(int(i), {}).update(values)
-    for group in groups:
-        for name, value in group.items():
-            if isinstance(value, list) and name != "params":
-                group[name] = tuple(value)
+    for number, values in numbers.items():
+        state.setdefault(number, {}).update(values)
+    _refuse_senseless(progress, where)
     before = snapshot(model)
-    model.load_state_dict(parts["model"])
     try:
+        if parts["best"]:
+            model.load_state_dict(parts["best"])  # whether they fit
+        model.load_state_dict(parts["model"])
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     except CheckpointError:
         model.load_state_dict(before)
         raise
     return progress, parts["best"] or None
+
+
+def _with_tuples(group: dict[str, Any]) -> dict[str, Any]:
+    """Options as they were before JSON made lists of tuples."""
+    return {
+        name: tuple(value) if isinstance(value, list) and name != "params" else value
+        for name, value in group.items()
+    }
+
+
+_NUMBER = (int, float)
+_PROGRESS: dict[str, tuple[type, ...]] = {
+    "epoch": (int,),
+    "batch": (int,),
+    "batches": (int, type(None)),
+    "total": _NUMBER,
+    "rows": (int,),
+    "first": (*_NUMBER, type(None)),
+    "history": (dict,),
+    "stopped": (str,),
+    "schedule": (dict, type(None)),
+    "epoch_states": (list, type(None)),
+    "states": (list,),
+}
+
+
+def _refuse_senseless(progress: Any, where: str) -> None:
+    """Raise unless all is there and of its kind: another program may have written it."""
+    remedy = "Train from the start"
+    for name, kinds in _PROGRESS.items():
+        value = progress.get(name, ...) if isinstance(progress, dict) else ...
+        negative = isinstance(value, int) and value < 0 and name != "first"
+        if not isinstance(value, kinds) or isinstance(value, bool) or negative:
+            raise CheckpointError(where, f"it says nothing sensible about {name}", remedy)
+    if progress["batch"] > (progress["batches"] or progress["batch"]):
+        raise CheckpointError(where, "it has done more batches than an epoch has", remedy)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from microgradx.errors import CheckpointError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,7 +84,11 @@ class History:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.history = {name: list(numbers) for name, numbers in state["history"].items()}
+        history = {name: [float(x) for x in numbers] for name, numbers in state["history"].items()}
+        if len({len(numbers) for numbers in history.values()}) > 1:
+            problem = "measures of different numbers of epochs"
+            raise CheckpointError("History.load_state_dict", problem)
+        self.history = history
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {value:.4g}" for name, value in self.last().items())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microgradx.capture import capture
-from microgradx.errors import ArgumentError, DivergenceError
+from microgradx.errors import ArgumentError, CheckpointError, DivergenceError, MicrogradxError
 from microgradx.nn.gradients import clip_grad_norm_, grad_norm
 from microgradx.train import checkpoint as checkpoints
 from microgradx.train.feeding import length
@@ -247,26 +247,37 @@ class Training:
         checkpoints.save(self.path, self.model, self.optimizer, progress, self.best)
 
     def resume(self) -> None:
-        """Go on from the checkpoint."""
+        """Go on from the checkpoint; if that fails, nothing has been changed."""
+        before, states = Standing(self), self.generators.states()
+        try:
+            self._resume()
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            before.restore(self)
+            self.generators.restore(states)
+            if isinstance(error, MicrogradxError):
+                raise
+            problem = f"what it says about the training makes no sense ({error})"
+            raise CheckpointError(str(self.path), problem, "Train from the start") from None
+
+    def _resume(self) -> None:
         saved, self.best = checkpoints.load(self.path, self.model, self.optimizer)
         if saved["batches"] != length(self.batches):
             problem = f"its epochs have {saved['batches']} batches, these {length(self.batches)}"
             raise ArgumentError("resume", problem, "Pass the same data and batch_size")
+        if self.schedule is not None and saved["schedule"] is not None:
+            self.schedule.load_state_dict(saved["schedule"])
+        self.history.load_state_dict(saved["history"])
+        self.history.stopped = "" if saved["stopped"] == "interrupted" else saved["stopped"]
+        self.generators.restore(saved["states"])
         self.epoch, self.batch = saved["epoch"], saved["batch"]
         self.total, self.rows = saved["total"], saved["rows"]
         self.watch.first = saved["first"]
-        self.history.load_state_dict(saved["history"])
-        self.history.stopped = "" if saved["stopped"] == "interrupted" else saved["stopped"]
-        if self.schedule is not None and saved["schedule"] is not None:
-            self.schedule.load_state_dict(saved["schedule"])
         self.epoch_states = saved["epoch_states"]
         self.remember()
         if self.batch:
             # The order of this epoch is drawn again, and then the generators go on from the break.
             self.generators.restore(saved["epoch_states"])
             self.batch_states = saved["states"]
-        else:
-            self.generators.restore(saved["states"])
 
 
 def _ratio(parameters: list[Tensor], before: list[Any]) -> float:
