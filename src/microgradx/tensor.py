@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx import engine, modes
+from microgradx import engine, modes, staleness
 from microgradx.engine import TRACKED
 from microgradx.errors import (
     DataChangedError,
@@ -498,8 +498,8 @@ class Tensor(Node):
 
     def _refuse_changed(self) -> None:
         """Raise if what the forward pass used is no longer what the parents hold."""
-        engine.refuse_moved(self)
-        places = engine.read_places(self)
+        staleness.refuse_moved(self)
+        places = staleness.read_places(self)
         for i, (parent, saved) in enumerate(zip(self.parents, self.inputs, strict=True), 1):
             if (
                 isinstance(parent, Tensor)
@@ -729,7 +729,7 @@ def _foreign(arg: Any, op: Primitive, place: int, guard: list[Any], copy: bool) 
         return array
     if copy or array.nbytes <= SMALL:
         return array.copy()
-    guard.append((array, engine.fingerprint(array)))
+    guard.append((array, staleness.fingerprint(array)))
     return array
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx import engine
+from microgradx import staleness
 from microgradx.capture.pending_arrays import PendingArray
 from microgradx.capture.program import View
 from microgradx.capture.tensor_memory import live
@@ -126,7 +126,7 @@ class TensorReplay:
         self._lent = [(view, array(view).dtype) for view in views]
         self._held = [*resolved.held]
         self._tracked = [(node, node._flags & TRACKED) for node, _ in self._data if node.op is None]
-        self._guards = [(a, engine.fingerprint(a)) for a in resolved.guards]
+        self._guards = [(a, staleness.fingerprint(a)) for a in resolved.guards]
         self._streams = planned.streams
         self.origins = planned.origins
 
@@ -212,7 +212,7 @@ class TensorReplay:
 
     def _refuse_changed(self) -> None:
         for array, mark in self._guards:
-            if engine.fingerprint(array) != mark:
+            if staleness.fingerprint(array) != mark:
                 raise CaptureError(
                     self.program.name,
                     f"an array of shape {array.shape} that the step took as a constant has changed",
