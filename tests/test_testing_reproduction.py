@@ -289,7 +289,9 @@ def test_a_given_cotangent_is_printed_where_it_matters():
     def vjp(g, x):
         return g * np.cos(x) + (1.0 if np.all(g == 2) else 0.0)
 
-    report = check_vjp(np.sin, vjp, [0.5], cotangent=[2.0], invariants=set(), raises=False)
+    report = check_vjp(
+        np.sin, vjp, [0.5], cotangent=np.array([2.0]), invariants=set(), raises=False
+    )
     source = program_in(report.message())
     assert "cotangent=np.array([2.])" in source
     assert kind_of(source, vjp=vjp) == report.kind

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["reproduced", "traced"]
 
 USUAL = {
-    "order": 1, "cotangent": None, "reference": None, "kink": "interval", "invariants": INVARIANTS,
-    "noise": 0.0, "floor": FLOOR, "cache": False,
+    "order": 1, "reference": None, "kink": "interval", "invariants": INVARIANTS, "noise": 0.0,
+    "floor": FLOOR, "cache": False,
 }  # fmt: skip
 
 
@@ -164,6 +164,8 @@ def _call(asked: Asked, report: Report, inputs: Sequence[Any], options: dict[str
             called[name] = where[1]
             imports.setdefault(where[0], set()).add(where[1].partition(".")[0])
     names = [report.name_of(i) for i in asked.share]
+    if set(names) & set(called.values()):  # a function whose input has the name of a function
+        names = [f"x{i}" for i in asked.share]
     if isinstance(asked.library, Values):
         inputs = [float(x) if is_differentiable(x) else x for x in inputs]
     lines = [f"{n} = {literal(x)}" for n, x in dict(zip(names, inputs, strict=True)).items()]
@@ -186,9 +188,10 @@ def _call(asked: Asked, report: Report, inputs: Sequence[Any], options: dict[str
 
 def _unusual(options: dict[str, Any]) -> list[str]:
     """The options that are not what they are by default, as arguments."""
-    shown = []
+    options = dict(options)
+    cotangent = options.pop("cotangent", None)
+    shown = [] if cotangent is None else [f"cotangent={literal(np.asarray(cotangent))}"]
     for name, value in options.items():
-        if name in USUAL and value is not USUAL[name] and value != USUAL[name]:
-            plain = sorted(value) if name == "invariants" else value
-            shown.append(f"{name}={literal(np.asarray(value) if name == 'cotangent' else plain)}")
+        if name in USUAL and value != USUAL[name]:
+            shown.append(f"{name}={literal(sorted(value) if name == 'invariants' else value)}")
     return shown
