@@ -18,10 +18,11 @@ from microgradx.ops.indexing import is_basic
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-__all__ = ["fingerprint", "read_places", "refuse_moved", "refuse_stale"]
+__all__ = ["fingerprint", "read_places", "refuse_moved", "refuse_stale", "title"]
 
 
-def _title(node: Node) -> str:
+def title(node: Node) -> str:
+    """What to call a node in a message."""
     return f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
 
 
@@ -60,7 +61,7 @@ def refuse_stale(order: Iterable[Node]) -> None:
                     used = f"was overwritten after {node.op.name} had used it"
                     raise DataChangedError(
                         "backward",
-                        f"the data of {_title(source)} {used}",
+                        f"the data of {title(source)} {used}",
                         "Run the forward pass again, or overwrite it after backward",
                     )
                 if node.op.view:

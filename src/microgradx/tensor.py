@@ -512,7 +512,7 @@ class Tensor(Node):
                 used = f"was overwritten after {self.op.name} had used it"
                 raise DataChangedError(
                     "backward",
-                    f"the data of {engine._title(parent)} {used}",
+                    f"the data of {staleness.title(parent)} {used}",
                     "Run the forward pass again, or overwrite it after backward",
                 )
 
