@@ -104,6 +104,7 @@ def test_a_wrong_gradient_exits_with_1_and_says_why(check):
     assert code == 1
     assert out.startswith("mine.py:wave: wrong gradient: input 0 (x), sign")
     assert "exactly the negative" in out
+    assert out.endswith("the same command with --seed 0 --examples 1\n")
 
 
 def test_json(check):

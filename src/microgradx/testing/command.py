@@ -63,7 +63,8 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.failure is not None:
-            return self.failure.message()
+            again = f"the same command with --seed {self.failure.seed} --examples 1"
+            return f"{self.failure.message()}\n  {'or':10} {again}"
         parts = [f"{n} {name}" for name, n in self.statuses.items()]
         over = f" ({self.library})" if self.library else ""
         text = f"{self.target}{over}: {', '.join(parts)}"
