@@ -129,8 +129,8 @@ def test_a_primitive_with_parameters_needs_a_recipe():
 
 OWN = """
 import numpy as np
-from microgradx.tensor import connect as tensor_connect
-from microgradx.value import connect as value_connect
+from microgradx.tensor_operations import connect as tensor_connect
+from microgradx.value_operations import connect as value_connect
 from microgradx.primitive import Primitive
 from microgradx.testing import check_primitive
 

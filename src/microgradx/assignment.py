@@ -22,7 +22,8 @@ from microgradx.functions.arguments import TensorLike, as_tensor, axes_of
 from microgradx.graph import ONE_OWNER, tick
 from microgradx.ops import elementwise, indexing
 from microgradx.ops.indexing import is_basic
-from microgradx.tensor import EXPOSED, Tensor, apply, as_array, as_index
+from microgradx.tensor import EXPOSED, Tensor, as_array, as_index
+from microgradx.tensor_operations import apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

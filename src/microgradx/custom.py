@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx import engine, modes, tensor, value
+from microgradx import engine, modes, tensor_operations, value_operations
 from microgradx.engine import TRACKED
 from microgradx.errors import PrimitiveError, ShapeError, UnsupportedError
 from microgradx.functions.arguments import as_tensor, constant
@@ -114,8 +114,8 @@ def primitive(
         )
     from microgradx import symbol  # noqa: PLC0415 - LaTeX is not needed to import the package
 
-    value.connect(op)
-    tensor.connect(op)
+    value_operations.connect(op)
+    tensor_operations.connect(op)
     symbol.connect(op)
     return op
 
@@ -286,7 +286,7 @@ class custom_vjp:  # noqa: N801 - used as a decorator
                 self._op.name, "has no backward pass yet", "Call defvjp(forward, backward) first"
             )
         call = _Call(self.f, args, self._op.name)
-        return tensor.apply(self._op, call.tensors, {"call": call})
+        return tensor_operations.apply(self._op, call.tensors, {"call": call})
 
     def _kernel(self, *arrays: Any, call: _Call) -> Any:
         with modes.no_grad():
@@ -347,7 +347,7 @@ def checkpoint(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
             )
         outside = _outside(out, start, given)
         call.out, call.kept, call.outside = out._data, state, outside
-        return tensor.apply(CHECKPOINT, (*call.tensors, *outside), {"call": call})
+        return tensor_operations.apply(CHECKPOINT, (*call.tensors, *outside), {"call": call})
 
     return light
 

@@ -36,7 +36,8 @@ from microgradx.functions.arguments import TensorLike, as_tensor, axes_of, const
 from microgradx.ops import factors
 from microgradx.ops.elementwise import abs as magnitude
 from microgradx.ops.elementwise import equal, where
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 __all__ = [
     "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul",

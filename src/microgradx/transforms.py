@@ -19,7 +19,7 @@ from microgradx.functions import broadcast_to, reshape, stack, zeros_like
 from microgradx.graph import Node, topological_order
 from microgradx.primitive import PRIMITIVES
 from microgradx.tensor import Tensor
-from microgradx.tensor import apply as apply_tensor
+from microgradx.tensor_operations import apply as apply_tensor
 from microgradx.value import Value
 
 if TYPE_CHECKING:

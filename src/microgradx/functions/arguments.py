@@ -9,8 +9,9 @@ import numpy as np
 
 from microgradx.errors import AxisError, ShapeError, UnsupportedError
 from microgradx.ops import indexing
-from microgradx.tensor import Tensor, apply, as_array
+from microgradx.tensor import Tensor, as_array
 from microgradx.tensor import _constant as constant
+from microgradx.tensor_operations import apply
 from microgradx.value import Value
 
 __all__ = [

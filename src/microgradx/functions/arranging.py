@@ -12,7 +12,8 @@ from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.functions.arguments import Axis, TensorLike, as_tensor, axes_of, ints
 from microgradx.functions.shapes import broadcast_to, expand_dims, reshape, transpose
 from microgradx.ops import indexing, scans
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 __all__ = [
     "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "dsplit",

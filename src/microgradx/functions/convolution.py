@@ -13,7 +13,8 @@ from microgradx.functions.arguments import TensorLike, as_tensor
 from microgradx.functions.shapes import expand_dims, reshape, squeeze
 from microgradx.ops import conv
 from microgradx.ops.conv import size_after
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 

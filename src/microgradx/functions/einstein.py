@@ -12,7 +12,7 @@ from microgradx.functions.arguments import as_tensor
 from microgradx.functions.reductions import sum as add_up
 from microgradx.functions.shapes import broadcast_to, transpose
 from microgradx.ops import einsum as sums
-from microgradx.tensor import apply
+from microgradx.tensor_operations import apply
 
 if TYPE_CHECKING:
     from microgradx.tensor import Tensor

@@ -39,7 +39,8 @@ from microgradx.ops.rounding import (
     trunc,
 )
 from microgradx.ops.special import erf, erfc
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor
+from microgradx.tensor_operations import apply
 
 __all__ = [
     "absolute",

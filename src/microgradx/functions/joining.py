@@ -9,10 +9,12 @@ from microgradx.errors import ShapeError
 from microgradx.functions.arguments import TensorLike, as_tensor, axes_of, stacked
 from microgradx.functions.shapes import reshape
 from microgradx.ops import indexing
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 __all__ = [
     "append", "block", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack",

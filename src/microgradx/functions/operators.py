@@ -10,7 +10,8 @@ from microgradx.errors import DTypeError
 from microgradx.functions.arguments import as_tensor, constant
 from microgradx.functions.elementwise import round as rounded
 from microgradx.ops import rounding
-from microgradx.tensor import Tensor, _binary, apply
+from microgradx.tensor import Tensor
+from microgradx.tensor_operations import _binary, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,8 @@ from microgradx.functions.reductions import sum as add_up
 from microgradx.functions.shapes import expand_dims
 from microgradx.ops import scans
 from microgradx.ops.elementwise import where
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor
+from microgradx.tensor_operations import apply
 
 __all__ = [
     "argpartition", "argsort", "choose", "compress", "count_nonzero", "diag", "diagflat",

@@ -11,7 +11,8 @@ from microgradx.functions.convolution import IMAGES, SIGNALS, batched, one, pair
 from microgradx.functions.shapes import expand_dims, squeeze
 from microgradx.ops import conv
 from microgradx.ops.conv import size_after
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 if TYPE_CHECKING:
     from microgradx.functions.arguments import TensorLike

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from microgradx import value
+from microgradx import value_operations
 from microgradx.errors import ShapeError
 from microgradx.functions.arguments import TensorLike, as_tensor, axes_of
 from microgradx.functions.shapes import expand_dims, reshape, squeeze, transpose
 from microgradx.ops import einsum as sums
 from microgradx.ops import elementwise, linalg
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 from microgradx.value import Value
 
 __all__ = [
@@ -118,7 +119,7 @@ def dot(xs: Any, ys: Any) -> Any:
             raise ShapeError(
                 "dot", f"lengths differ: {len(xs)} and {len(ys)}", "Pair each weight with an input"
             )
-        return value.apply(elementwise.dot, 0.0, *xs, *ys)
+        return value_operations.apply(elementwise.dot, 0.0, *xs, *ys)
     x, y = as_tensor(xs, "dot"), as_tensor(ys, "dot")
     if x.ndim == 0 or y.ndim == 0:
         return x * y

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microgradx import value
+from microgradx import value_operations
 from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.functions.arguments import (
     Axis,
@@ -23,7 +23,8 @@ from microgradx.functions.making import ones
 from microgradx.functions.shapes import reshape, transpose
 from microgradx.modes import current
 from microgradx.ops import elementwise, moments, reductions, shaping
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor
+from microgradx.tensor_operations import apply
 from microgradx.value import Value
 
 __all__ = ["max", "mean", "min", "norm", "prod", "std", "sum", "var"]
@@ -63,7 +64,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Any:
     if x.__class__ is not Tensor:
         items = list(x) if hasattr(x, "__iter__") and not hasattr(x, "dtype") else None
         if items and builtins.any(item.__class__ is Value for item in items):
-            return value.apply(elementwise.total, *items)
+            return value_operations.apply(elementwise.total, *items)
         x = as_tensor(items if items is not None else x, "sum")
     return apply(
         shaping.sum,

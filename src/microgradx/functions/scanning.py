@@ -13,7 +13,8 @@ from microgradx.functions.joining import concatenate
 from microgradx.functions.reductions import sum as add_up
 from microgradx.functions.shapes import broadcast_to, expand_dims
 from microgradx.ops import scans
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 __all__ = [
     "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d", "gradient",

@@ -9,10 +9,12 @@ import numpy as np
 from microgradx.errors import AxisError, DTypeError, ShapeError
 from microgradx.functions.arguments import Axis, TensorLike, as_tensor, axes_of, ints
 from microgradx.ops import shaping
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
 
 __all__ = ["astype", "broadcast_to", "expand_dims", "reshape", "squeeze", "transpose"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from microgradx.functions.arguments import Axis, TensorLike, all_or, as_tensor, axes_of
 from microgradx.ops import reductions
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor  # noqa: TC001 - the examples name it
+from microgradx.tensor_operations import apply
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from microgradx.errors import ShapeError
 from microgradx.ops.elementwise import dot
-from microgradx.value import Value, apply
+from microgradx.value import Value
+from microgradx.value_operations import apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

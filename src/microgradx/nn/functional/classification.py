@@ -13,7 +13,8 @@ from microgradx.functions.arguments import as_tensor
 from microgradx.nn.functional.losses import reduce
 from microgradx.ops import reductions
 from microgradx.primitive import PRIMITIVES
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor
+from microgradx.tensor_operations import apply
 
 __all__ = ["cross_entropy", "nll_loss"]
 

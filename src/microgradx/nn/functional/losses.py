@@ -14,7 +14,7 @@ from microgradx.errors import ArgumentError, ShapeError
 from microgradx.functions.arguments import as_tensor
 from microgradx.ops import shaping
 from microgradx.primitive import PRIMITIVES
-from microgradx.tensor import apply
+from microgradx.tensor_operations import apply
 
 if TYPE_CHECKING:
     from microgradx.tensor import Tensor

@@ -11,7 +11,8 @@ from microgradx.errors import ArgumentError, DTypeError, IndexingError, ShapeErr
 from microgradx.functions.arguments import as_tensor
 from microgradx.ops import linalg
 from microgradx.primitive import PRIMITIVES
-from microgradx.tensor import Tensor, apply
+from microgradx.tensor import Tensor
+from microgradx.tensor_operations import apply
 
 __all__ = ["dropout", "dropout2d", "embedding", "linear", "one_hot", "pad"]
 
