@@ -104,3 +104,10 @@ def test_mistakes_are_answered():
         with pytest.raises(errors.MicrogradxError) as caught:
             call()
         assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("make", [data.moons, data.circles, data.spirals, data.blobs, data.zigzag])
+@pytest.mark.parametrize("n", [-1, 0, 2.5])
+def test_shapes_of_no_points_are_answered(make, n):
+    with pytest.raises(errors.DataError, match="Pass a point or more for each class"):
+        make(n)

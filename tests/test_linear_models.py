@@ -108,3 +108,32 @@ def test_mistakes_are_answered():
 
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(of_scikit_learn(), separators=(",", ":")) + "\n")
+
+
+X, Y = np.arange(12.0).reshape(6, 2), np.arange(6) % 2
+MISTAKES = [
+    (lambda: train.Ridge().predict(X), "Ridge: it has learned from no data yet. Call fit(x, y)"),
+    (
+        lambda: train.Ridge().fit(X, Y).predict(X[:, :1]),
+        "Ridge: data of shape (6, 1), but it learned from 2 features. Pass x (n, 2).",
+    ),
+    (
+        lambda: train.LogisticRegression().fit(X, np.array(["a", "b"] * 3)),
+        "LogisticRegression.fit: targets of dtype <U1 are no numbers. Number them.",
+    ),
+    (
+        lambda: train.LogisticRegression().fit(X, Y * 0.5),
+        "LogisticRegression.fit: some targets are no whole numbers. Pass classes.",
+    ),
+    (
+        lambda: train.Lasso().fit([["a"], ["b"]], [1, 2]),
+        "Lasso.fit: the data are no array of numbers. Pass x (n, features).",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), MISTAKES)
+def test_what_cannot_be_learned_is_answered(call, message):
+    with pytest.raises(errors.MicrogradxError) as caught:
+        call()
+    assert message in str(caught.value)

@@ -121,6 +121,8 @@ def test_batches_that_cannot_be_normalised_are_refused():
     with pytest.raises(errors.ShapeError, match="one number a channel, so no variance"):
         layer(np.ones((1, 3), "float32"))
     assert layer.eval()(np.ones((1, 3), "float32")).shape == (1, 3)
+    with pytest.raises(errors.ShapeError, match=r"of shape \(5, 4\) has 4 channels, not 3"):
+        layer(np.ones((5, 4), "float32"))
 
 
 # ---- losses --------------------------------------------------------------------------------------

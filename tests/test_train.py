@@ -328,12 +328,80 @@ def test_contradictions_are_answered_before_the_first_step(tmp_path):
         ),
         ({"checkpoint": tmp_path / "no" / "run.npz"}, "cannot be written (No such file"),
         ({"validation": 1.5}, "fit: cannot set 1.5 of 40 rows apart. Pass (x, y) and a part"),
+        ({"epochs": -1}, "fit: epochs is -1. Pass a whole number of 0 or more."),
+        ({"epochs": 2.5}, "fit: epochs is 2.5. Pass a whole number of 0 or more."),
+        ({"patience": 0}, "fit: patience is 0. Pass a whole number of 1 or more."),
     ]
     for options, message in table:
         with pytest.raises(errors.MicrogradxError) as caught:
             train.fit(model, (X, Y), optimizer=optimizer, **options)
         assert message in str(caught.value)
     assert digest(model) == before
+
+
+def test_a_loss_is_a_tensor_of_one_number():
+    table = [
+        (lambda x, y: nn.functional.cross_entropy(x, y, reduction="none"), "of shape (40,)"),
+        (lambda *_: 3.0, "a float"),
+    ]
+    for loss, given in table:
+        with pytest.raises(errors.ArgumentError) as caught:
+            train.fit(nn.Linear(3, 2), (X, Y), loss=loss)
+        message = f"fit: the loss is {given}. Let it be a Tensor of one number."
+        assert str(caught.value) == message
+
+
+def test_data_that_are_no_pairs_are_answered():
+    for given, message in (
+        (X, "the data give ndarrays instead of pairs"),
+        ((X, Y, Y), "the data give ndarrays instead of pairs"),
+        ([(X, Y, Y)], "the data give tuples of 3 instead of pairs"),
+    ):
+        for call in (train.fit, train.evaluate, train.find_lr):
+            with pytest.raises(errors.ArgumentError, match=message):
+                call(nn.Linear(3, 2), given)
+
+
+@pytest.mark.parametrize("capture", [False, True])
+def test_an_optimizer_of_another_model_is_noticed(capture):
+    model, _, _ = build()
+    _, optimizer, _ = build()
+    with pytest.raises(errors.ArgumentError) as caught:
+        train.fit(model, (X, Y), optimizer=optimizer, capture=capture)
+    assert str(caught.value) == (
+        "fit: the loss depends on no parameter of the optimizer. Make the optimizer of this "
+        "model's parameters(), and use its answers."
+    )
+
+
+def test_a_schedule_may_have_nothing_but_a_step():
+    class Halved:
+        def __init__(self, optimizer):
+            self.optimizer = optimizer
+
+        def step(self):
+            self.optimizer.param_groups[0]["lr"] /= 2
+
+    assert run(schedule=Halved)[1]["lr"] == [0.02, 0.01, 0.005]
+
+
+def test_ctrl_c_in_the_last_batch_of_an_epoch_keeps_its_measures(tmp_path):
+    path, taken = tmp_path / "run.npz", []
+
+    def interrupt(answers, labels):
+        taken.append(1)
+        if len(taken) == 5:  # of 5
+            signal.raise_signal(signal.SIGINT)
+        return nn.functional.cross_entropy(answers, labels)
+
+    model, optimizer, _ = build()
+    options = {"optimizer": optimizer, "epochs": 3, "batch_size": 8, "rng": 0}
+    history = train.fit(model, (X, Y), loss=interrupt, checkpoint=path, **options)
+    assert (history.stopped, len(history)) == ("interrupted", 1)
+    again, resumed = run(checkpoint=path, resume=True)
+    whole, expected = run()
+    assert digest(again) == digest(whole)
+    assert resumed["grad_norm"] == expected["grad_norm"]
 
 
 def test_a_small_part_set_apart_is_at_least_one_row():
@@ -597,6 +665,28 @@ def test_measures_agree_with_counting_by_hand():
     assert recall == pytest.approx([2 / 3, 0, 2 / 3])
     assert f1 == pytest.approx([0.8, 0, 2 / 3])
     assert train.r2_score([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]) == pytest.approx(0.5)
+
+
+def test_what_cannot_be_measured_is_answered():
+    model, _, _ = build()
+    table = [
+        (
+            lambda: train.evaluate(model, (X, Y), metrics={"a": lambda x, _: x}),
+            "evaluate: the metric 'a' gives an array of shape (40, 2). Let it give one number.",
+        ),
+        (
+            lambda: train.confusion_matrix([0, 1], [0, 5], classes=3),
+            "confusion_matrix: classes run from 0 to 5, but there are 3. Number the classes from 0",
+        ),
+        (
+            lambda: train.confusion_matrix([0, 1], [0, -1]),
+            "classes run from -1 to 1, but there are",
+        ),
+    ]
+    for call, message in table:
+        with pytest.raises(errors.MicrogradxError) as caught:
+            call()
+        assert message in str(caught.value)
 
 
 def test_predict_and_evaluate_leave_the_mode_and_the_running_means_alone():

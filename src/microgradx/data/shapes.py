@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from microgradx.errors import DataError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["blobs", "circles", "moons", "spirals", "thermometer", "zigzag"]
+
+
+def _points(where: str, n: int, classes: int = 2) -> int:
+    """`n`, if there is a point for each class."""
+    if not isinstance(n, (int, np.integer)) or not 1 <= classes <= n:
+        problem = f"{n} points in {classes} classes"
+        raise DataError(where, problem, "Pass a point or more for each class")
+    return int(n)
 
 
 def _labelled(
@@ -45,12 +55,18 @@ def moons(
     y : ndarray of int, shape (n,)
         0 for the upper moon, 1 for the lower one.
 
+    Raises
+    ------
+    DataError
+        If there are fewer points than classes.
+
     Examples
     --------
     >>> x, y = moons(6, rng=0)
     >>> x.shape, np.bincount(y)
     ((6, 2), array([3, 3]))
     """
+    n = _points("moons", n)
     upper, lower = np.linspace(0, math.pi, n - n // 2), np.linspace(0, math.pi, n // 2)
     first = np.column_stack([np.cos(upper), np.sin(upper)])
     second = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
@@ -82,8 +98,13 @@ def circles(
         Points.
     y : ndarray of int, shape (n,)
         0 outside, 1 inside.
+
+    Raises
+    ------
+    DataError
+        If there are fewer points than classes.
     """
-    rings = []
+    n, rings = _points("circles", n), []
     for radius, count in ((1.0, n - n // 2), (factor, n // 2)):
         angle = np.linspace(0, 2 * math.pi, count, endpoint=False)
         rings.append(radius * np.column_stack([np.cos(angle), np.sin(angle)]))
@@ -118,9 +139,14 @@ def spirals(
         Points.
     y : ndarray of int, shape (n,)
         The arm.
+
+    Raises
+    ------
+    DataError
+        If there are fewer points than classes.
     """
     chance = np.random.default_rng(rng)
-    radius = np.linspace(0.02, 1, n // classes)
+    radius = np.linspace(0.02, 1, _points("spirals", n, classes) // classes)
     arms = []
     for k in range(classes):
         angle = 2 * math.pi * (turns * radius + k / classes)
@@ -157,8 +183,14 @@ def blobs(
         Points.
     y : ndarray of int, shape (n,)
         The cloud.
+
+    Raises
+    ------
+    DataError
+        If there are fewer points than classes.
     """
     chance = np.random.default_rng(rng)
+    n = _points("blobs", n, classes)
     sizes = [n // classes + (k < n % classes) for k in range(classes)]
     centres = chance.uniform(-10, 10, (classes, features))
     parts = [np.tile(c, (size, 1)) for c, size in zip(centres, sizes, strict=True)]
@@ -203,7 +235,12 @@ def zigzag(n: int = 200) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     -------
     x, y : ndarray, shape (n,)
         Points on the line, from left to right.
+
+    Raises
+    ------
+    DataError
+        If there are fewer points than classes.
     """
-    x = np.linspace(0, 1, n)
+    x = np.linspace(0, 1, _points("zigzag", n, 1))
     corners = [0.0, 0.2, 0.45, 0.7, 1.0], [0.0, 1.0, 0.3, 0.9, 0.2]
     return x, np.interp(x, *corners)

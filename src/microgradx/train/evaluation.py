@@ -11,7 +11,7 @@ from microgradx import modes
 from microgradx.errors import ArgumentError
 from microgradx.nn.functional import cross_entropy
 from microgradx.tensor import Tensor
-from microgradx.train.feeding import batches_of
+from microgradx.train.feeding import batches_of, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -80,12 +80,12 @@ def evaluate(
     Raises
     ------
     ArgumentError
-        If there is nothing to measure.
+        If there is nothing to measure, or a metric gives something else than a number.
     """
     answers, labels = [], []
     total, rows = 0.0, 0
     with _evaluation(model):
-        for x, y in batches_of(data, batch_size, None, "evaluate"):
+        for x, y in pairs(batches_of(data, batch_size, None, "evaluate"), "evaluate"):
             out = model(x)
             if loss is not None:
                 total += loss(out, y).item() * len(y)
@@ -98,8 +98,15 @@ def evaluate(
     found = {} if loss is None else {"loss": total / rows}
     if metrics:
         all_answers, all_labels = np.concatenate(answers), np.concatenate(labels)
-        found |= {name: float(f(all_answers, all_labels)) for name, f in metrics.items()}
+        found |= {name: _number(name, f(all_answers, all_labels)) for name, f in metrics.items()}
     return found
+
+
+def _number(name: str, value: Any) -> float:
+    if np.size(value) != 1:
+        problem = f"the metric {name!r} gives an array of shape {np.shape(value)}"
+        raise ArgumentError("evaluate", problem, "Let it give one number")
+    return float(np.reshape(value, ())[()])
 
 
 @contextmanager

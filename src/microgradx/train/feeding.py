@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from microgradx.data.minibatch import Batches
 from microgradx.errors import ArgumentError
 from microgradx.tensor import Tensor
 
-__all__ = ["batches_of", "in_order", "length", "set_apart"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["batches_of", "in_order", "length", "pairs", "set_apart"]
 
 
 def _is_arrays(data: Any) -> bool:
@@ -30,6 +33,17 @@ def batches_of(data: Any, batch_size: int, rng: np.random.Generator | None, wher
         problem = f"a {kind} cannot be gone through again and again"
         raise ArgumentError(where, problem, "Pass (x, y), or Batches")
     return data
+
+
+def pairs(batches: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    """One epoch of inputs and targets."""
+    for batch in batches:
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            kind = type(batch).__name__
+            given = f"{kind}s of {len(batch)}" if isinstance(batch, (tuple, list)) else f"{kind}s"
+            problem = f"the data give {given} instead of pairs"
+            raise ArgumentError(where, problem, "Pass (x, y), or batches of inputs and targets")
+        yield batch[0], batch[1]
 
 
 def in_order(batches: Any) -> Any:

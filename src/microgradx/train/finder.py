@@ -12,7 +12,7 @@ from microgradx import optim
 from microgradx.errors import ArgumentError
 from microgradx.nn.functional import cross_entropy
 from microgradx.train.checkpoint import Generators, snapshot
-from microgradx.train.feeding import batches_of
+from microgradx.train.feeding import batches_of, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,14 +109,16 @@ def find_lr(
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
-    stream = iter(batches)
+    stream = pairs(batches, "find_lr")
     try:
         with np.errstate(all="ignore"):
             for i, rate in enumerate(np.geomspace(low, high, steps)):
                 batch = next(stream, None)
                 if batch is None:
-                    stream = iter(batches)
-                    batch = next(stream)
+                    stream = pairs(batches, "find_lr")
+                    batch = next(stream, None)
+                if batch is None:
+                    raise ArgumentError("find_lr", "the data hold no batch", "Pass some rows")
                 for group in optimizer.param_groups:
                     group["lr"] = float(rate)
                 optimizer.zero_grad()

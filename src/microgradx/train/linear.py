@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from microgradx import functions as F  # noqa: N812 - as everybody calls it
-from microgradx.errors import ArgumentError, DataError, ShapeError
+from microgradx.errors import ArgumentError, DataError, DTypeError, ShapeError
 from microgradx.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from microgradx.tensor import Tensor
 from microgradx.train.metrics import accuracy, r2_score
@@ -84,6 +84,14 @@ def minimise(
     return w, max_iter
 
 
+def _numbers(x: Any, where: str) -> Array:
+    try:
+        return np.asarray(x, np.float64)
+    except (TypeError, ValueError):
+        problem = "the data are no array of numbers"
+        raise DTypeError(where, problem, "Pass x (n, features)") from None
+
+
 class _Linear:
     """What the models share: checking data, and answers that are linear in x."""
 
@@ -98,7 +106,9 @@ class _Linear:
 
     def _data(self, x: Any, y: Any) -> tuple[Array, Array]:
         where = f"{type(self).__name__}.fit"
-        x, y = np.asarray(x, np.float64), np.asarray(y)
+        x, y = _numbers(x, where), np.asarray(y)
+        if y.dtype.kind not in "biuf":
+            raise DTypeError(where, f"targets of dtype {y.dtype} are no numbers", "Number them")
         if x.ndim != 2 or y.shape[:1] != x.shape[:1] or not x.size:
             problem = f"data of shape {x.shape} and targets of shape {y.shape}"
             raise ShapeError(where, problem, "Pass x (n, features) and y (n,)")
@@ -118,8 +128,22 @@ class _Linear:
         -------
         ndarray, shape (n,) or (n, classes)
             One number, or one for each class.
+
+        Raises
+        ------
+        DataError
+            If it has not been fitted.
+        ShapeError
+            If the rows have other features.
         """
-        z: NDArray[np.float64] = np.asarray(x, np.float64) @ self.coef_.T + self.intercept_
+        where = type(self).__name__
+        if not hasattr(self, "coef_"):
+            raise DataError(where, "it has learned from no data yet", "Call fit(x, y) first")
+        rows, features = _numbers(x, where), self.coef_.shape[-1]
+        if rows.ndim != 2 or rows.shape[1] != features:
+            problem = f"data of shape {rows.shape}, but it learned from {features} features"
+            raise ShapeError(where, problem, f"Pass x (n, {features})")
+        z: NDArray[np.float64] = rows @ self.coef_.T + self.intercept_
         return z
 
     def __repr__(self) -> str:
@@ -381,6 +405,9 @@ class SoftmaxRegression(_Linear):
             If some number is nan or infinite, or there is only one class.
         """
         x, y = self._data(x, y)
+        if (y != y.astype(np.int64)).any():
+            problem = "some targets are no whole numbers"
+            raise DataError(f"{type(self).__name__}.fit", problem, "Pass classes")
         y = y.astype(np.int64)
         classes = int(y.max()) + 1
         if y.min() < 0 or len(np.unique(y)) < 2 or (self.binary and classes > 2):

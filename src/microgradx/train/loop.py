@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,9 +140,7 @@ def fit(
     >>> round(model.weight.item(), 3), history.stopped
     (3.0, 'epochs')
     """
-    if schedule_by not in {"epoch", "batch"}:
-        problem = f"schedule_by is {schedule_by!r}"
-        raise ArgumentError("fit", problem, "Pass 'epoch' or 'batch'")
+    _refuse_contradictions(epochs, patience, schedule_by)
     if checkpoint is not None:
         check_writable(checkpoint)
     elif resume or checkpoint_every is not None:
@@ -203,6 +202,17 @@ def fit(
     if (keeps_best or training.interrupted) and training.best is not None:
         model.load_state_dict(training.best)
     return history
+
+
+def _refuse_contradictions(epochs: int, patience: int | None, schedule_by: str) -> None:
+    if schedule_by not in {"epoch", "batch"}:
+        problem = f"schedule_by is {schedule_by!r}"
+        raise ArgumentError("fit", problem, "Pass 'epoch' or 'batch'")
+    for name, number in (("epochs", epochs), ("patience", patience)):
+        least = 1 if name == "patience" else 0
+        if number is not None and not (isinstance(number, Integral) and number >= least):
+            problem = f"{name} is {number!r}"
+            raise ArgumentError("fit", problem, f"Pass a whole number of {least} or more")
 
 
 def _validated(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx.errors import ShapeError
+from microgradx.errors import IndexingError, ShapeError
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def confusion_matrix(answers: Any, labels: Any, classes: int | None = None) -> N
     ------
     ShapeError
         If there are not as many labels as answers.
+    IndexingError
+        If some number is no class.
 
     Examples
     --------
@@ -112,8 +114,12 @@ def confusion_matrix(answers: Any, labels: Any, classes: int | None = None) -> N
            [0, 2]])
     """
     found, wanted = _pair(answers, labels, "confusion_matrix")
-    if classes is None:
-        classes = int(max(found.max(initial=0), wanted.max(initial=0))) + 1
+    low = int(min(found.min(initial=0), wanted.min(initial=0)))
+    high = int(max(found.max(initial=0), wanted.max(initial=0)))
+    classes = high + 1 if classes is None else classes
+    if low < 0 or high >= classes:
+        problem = f"classes run from {low} to {high}, but there are {classes}"
+        raise IndexingError("confusion_matrix", problem, "Number the classes from 0")
     pairs = np.bincount(wanted * classes + found, minlength=classes * classes)
     return pairs.reshape(classes, classes)
 

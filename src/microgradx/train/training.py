@@ -14,8 +14,9 @@ import numpy as np
 from microgradx.capture import capture
 from microgradx.errors import ArgumentError, CheckpointError, DivergenceError, MicrogradxError
 from microgradx.nn.gradients import clip_grad_norm_, grad_norm
+from microgradx.tensor import Tensor
 from microgradx.train import checkpoint as checkpoints
-from microgradx.train.feeding import length
+from microgradx.train.feeding import length, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from microgradx.nn import Module
     from microgradx.optim import Optimizer
-    from microgradx.tensor import Tensor
     from microgradx.train.divergence import Watch
     from microgradx.train.history import History
 
@@ -100,7 +100,7 @@ class Training:
             self.total, self.rows = 0.0, 0
             self.epoch_states = self.generators.states()
         self.model.train()
-        steps = iter(self.batches)
+        steps = pairs(self.batches, "fit")
         for _ in range(done):
             next(steps)
         if self.batch_states is not None:
@@ -138,6 +138,10 @@ class Training:
             loss, norm = self.replay(x, y)
             value = loss.item()
             self.check(None if math.isfinite(value) else self.graph_again(), value, epoch)
+        if self.batch == 0 and all(p._grad is None for p in parameters):
+            problem = "the loss depends on no parameter of the optimizer"
+            remedy = "Make the optimizer of this model's parameters(), and use its answers"
+            raise ArgumentError("fit", problem, remedy)
         self.count(value, len(y))
         if not measured:
             return math.nan, math.nan
@@ -148,7 +152,13 @@ class Training:
         """The loss of a batch, gradients forgotten."""
         self.optimizer.zero_grad()
         loss = self.loss(self.model(x), y)
-        return loss if self.penalty is None else loss + self.penalty()
+        if self.penalty is not None:
+            loss = loss + self.penalty()
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            kind = f"a {type(loss).__name__}"
+            given = f"of shape {loss.shape}" if isinstance(loss, Tensor) else kind
+            raise ArgumentError("fit", f"the loss is {given}", "Let it be a Tensor of one number")
+        return loss
 
     def backward(self, loss: Tensor) -> Any:
         """The gradients; their norm, if they are to be clipped."""
@@ -171,7 +181,7 @@ class Training:
         self.generators.restore(self.epoch_states or now)
         try:
             with np.errstate(all="ignore"):
-                for i, (x, y) in enumerate(self.batches):
+                for i, (x, y) in enumerate(pairs(self.batches, "fit")):
                     if i < start.batch:
                         continue
                     if i == start.batch:

@@ -72,7 +72,7 @@ def batch_norm(
     Raises
     ------
     ShapeError
-        If a batch to be measured has only one number a channel.
+        If a batch to be measured has only one number a channel, or there are other channels.
 
     References
     ----------
@@ -82,6 +82,10 @@ def batch_norm(
     if x.ndim < 2:
         problem = f"the input has shape {x.shape}"
         raise ShapeError("batch_norm", problem, "Pass (batch, channels, ...)")
+    for given in (running_mean, weight, bias):
+        if given is not None and given.size != x.shape[1]:
+            problem = f"the input of shape {x.shape} has {x.shape[1]} channels, not {given.size}"
+            raise ShapeError("batch_norm", problem, "Pass (batch, channels, ...)")
     channels = (1, -1, *(1,) * (x.ndim - 2))
     if training or running_mean is None or running_var is None:
         axes = (0, *range(2, x.ndim))
