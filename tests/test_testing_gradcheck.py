@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from functools import partial
@@ -275,6 +276,35 @@ def test_the_message_carries_a_reduced_program_that_fails_the_same_way():
         assert again.value.report.kind == caught.value.report.kind
     assert "def f(" in text
     assert sum(line.startswith(("    t", "    return")) for line in lines) <= 4
+
+
+@pytest.mark.parametrize("place", [(0, 0), (37, 11), (99, 49)])
+def test_one_wrong_entry_of_a_large_input_is_found(place):
+    factor = np.ones((100, 50))
+    factor[place] = 1.5
+    x, y = np.linspace(-1, 1, 5000).reshape(100, 50), np.linspace(1, 2, 5000).reshape(100, 50)
+    report = check_vjp(
+        lambda x, y: np.sin(x) * y,
+        lambda g, x, y: (g * np.cos(x) * y * factor, g * np.sin(x)),
+        x, y, raises=False,
+    )  # fmt: skip
+    (worst,) = report.mismatches
+    assert (worst.input, worst.index, worst.wrong) == (0, place, 1)
+    assert worst.analytic == pytest.approx(1.5 * worst.numeric)
+    assert f"1 of {worst.size} entries that were looked at wrong" in report.message()
+    assert worst.size <= 16
+    assert report.evaluations < 2000
+    assert "of 10,000 entries a few were looked at" in report.message()
+
+
+def test_many_wrong_inputs_are_told_in_few_lines():
+    with planted("tanh' = 1 - z"):
+        report = gradcheck(lambda *xs: sum(x.tanh() for x in xs), *[X + k for k in range(5)],
+                           raises=False)  # fmt: skip
+        text = report.message()
+    assert len(report.mismatches) == 5
+    assert text.count("  where ") == 3
+    assert re.search(r"\n  wrong too  input \d, input \d\n", text)
 
 
 def test_a_report_says_in_one_line_how_a_pass_went():

@@ -364,7 +364,9 @@ class Check:
             raise _Skipped("one-sided derivatives here bound no gradient (a tie of a median, say)")
         if not self.localise:
             raise _Wrong("gradient", "the gradient along a direction")
-        self.report.observations += [] if localisable(start) else ["too many entries to localise"]
+        if not localisable(start):
+            total = sum(x.size for x in start)
+            self.report.observations.append(f"of {total:,} entries a few were looked at")
         leaves = zip(self.leaves, start, gradients, strict=True)
         mismatches = localised(
             lambda *xs: self.forward(xs), list(leaves), v, z, floor=self.floor, noise=self.noise

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Array", "Change", "Inputs", "extent", "narrower", "narrowings", "plainer_numbers"]
 
+FEW = 64  # nobody reads the numbers of larger arrays one by one
+
 Array = NDArray[Any]
 Inputs = tuple[Any, ...]
 Change = Callable[[Any], Any]
@@ -124,7 +126,7 @@ def plainer_numbers(inputs: Inputs) -> Iterator[Inputs]:
             if not np.array_equal(new, x):
                 yield _with_input(inputs, i, new)
     for i, x in arrays:
-        for place in np.ndindex(x.shape):
+        for place in np.ndindex(x.shape) if x.size <= FEW else ():
             for number in (0, 1, np.round(x[place])):
                 if x[place] != number:
                     changed = x.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WEAK", "GradientError", "Mismatch", "Report"]
 
+SHOWN = 3  # of so many wrong inputs a message tells all
 WEAK = 1e-4  # a pass whose tolerance is above this part of the gradient says little
 
 
@@ -34,7 +36,7 @@ class Mismatch:
     analytic, numeric, error : float
         What the rule says there, what differences say, and their bound.
     wrong, size : int
-        How many of how many elements disagree.
+        How many of how many elements disagree; of a large input few are looked at.
     kind, suspicion : str
         The suspected class of bug, as a word and as a sentence.
     """
@@ -148,8 +150,11 @@ class Report:
         title = "wrong second derivative" if self.order > 1 else "wrong gradient"
         title = "wrong value" if self.kind == "value" else title
         lines = [f"{self.name}: {title}: {self.reason}"]
-        for m in self.mismatches:
+        for m in self.mismatches[:SHOWN]:
             lines += _described(m, self.title_of(m.input))
+        others = [self.title_of(m.input) for m in self.mismatches[SHOWN:]]
+        if others:
+            lines.append(f"  {'wrong too':10} {', '.join(others)}")
         if self.observations:
             lines.append(f"  {'also':10} {'; '.join(self.observations)}")
         lines += self._program_lines()
@@ -233,7 +238,8 @@ def _described(m: Mismatch, name: str) -> list[str]:
         f"  {'suspected':10} {m.kind}: {m.suspicion}",
     ]
     if m.size > 1:
-        lines.append(f"  {'':10} {m.wrong} of {m.size} entries wrong")
+        seen = "" if m.size == math.prod(m.shape) else " that were looked at"
+        lines.append(f"  {'':10} {m.wrong} of {m.size} entries{seen} wrong")
     return lines
 
 
