@@ -11,6 +11,7 @@ import numpy as np
 from microgradx import modes
 from microgradx.errors import ArgumentError, CheckpointError, UnsupportedError
 from microgradx.graph import tick
+from microgradx.optim.together import Block, sorted_out
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: list[dict[str, Any]] = []
+        self._blocks: dict[int, Block] = {}  # of a group's small parameters
         groups = list(params)
         if not groups:
             raise ArgumentError(where, "there are no parameters", "Pass model.parameters()")
@@ -149,16 +151,17 @@ class Optimizer:
         if mode is not None and mode.tape is not None:
             mode.tape.optimise(self)
             return loss
-        states = iter(self.state)
-        for group in self.param_groups:
-            for p, state in zip(group["params"], states, strict=False):
+        first = 0
+        for k, group in enumerate(self.param_groups):
+            states = self.state[first : first + len(group["params"])]
+            first += len(states)
+            least = 2 if self.slots(group) else 4  # with few calls to save, three are not worth it
+            shared, members = sorted_out(group["params"], states, least)
+            if shared:
+                self._advance_together(k, group, shared)
+            for p, state in members:
                 g = p._grad
-                if g is None:
-                    continue
-                x = p._data
-                if g.__class__ is Tensor:
-                    g = g._data
-                self._advance(x, g, state, group)
+                self._advance(p._data, g._data if g.__class__ is Tensor else g, state, group)
                 # The array is overwritten: a graph that still needs the old numbers must notice.
                 p.time = tick()
         return loss
@@ -173,10 +176,40 @@ class Optimizer:
             if slot not in state:
                 state[slot] = np.zeros_like(x)
         moments = [state[slot] for slot in slots]
-        numbers = self.numbers(t, *self.options(group))
-        self._update(np, x, g, moments, scratch(state, x), group, numbers)
-        if slots and t % FLUSH_EVERY == 0:
+        self._change(x, g, moments, scratch(state, x), group, t)
+
+    def _advance_together(
+        self, k: int, group: dict[str, Any], members: list[tuple[Tensor, dict[str, Any]]]
+    ) -> None:
+        """One step of small parameters of group `k`, in memory that they share."""
+        slots = self.slots(group)
+        block = self._blocks.get(k)
+        if block is None or not block.serves(members, slots):
+            block = self._blocks[k] = Block(members, slots)
+        block.settle(members)
+        t = members[0][1].get("step", 0) + 1 if slots else 0
+        self._change(block.x, block.g, block.moments, block.memory, group, t)
+        for p, state in members:
+            if slots:
+                state["step"] = t
+            p.time = tick()
+
+    def _change(
+        self,
+        x: Array,
+        g: Array,
+        moments: list[Array],
+        memory: Array,
+        group: dict[str, Any],
+        t: int,
+    ) -> None:
+        self._update(np, x, g, moments, memory, group, self.numbers(t, *self.options(group)))
+        if moments and t % FLUSH_EVERY == 0:
             flush_denormals(*moments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies of views would share nothing; the copy's first step finds memory of its own.
+        return {**self.__dict__, "_blocks": {}}
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002
         """Names of the arrays that every parameter of `group` carries over; they start as 0.
