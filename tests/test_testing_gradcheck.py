@@ -322,6 +322,26 @@ def test_subnormal_gradients_are_no_accusation(number):
     assert gradcheck(lambda x: x.logsumexp(axis=0), [729.0, 0.0, 1.0], seed=160_215 + number).passed
 
 
+@pytest.mark.parametrize("number", range(20))
+def test_digits_lost_where_terms_cancel_are_no_accusation(number):
+    def f(x):  # x - x adds v and -v to a gradient of 1e-10
+        return (x - x) + ((x - x.tanh()) ** 2) ** 2
+
+    assert gradcheck(f, [0.125], seed=141_081 + number).passed
+    with planted("tanh' = 1 - z"), pytest.raises(GradientError):
+        gradcheck(f, [0.125], seed=141_081 + number)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-6])
+def test_small_gradients_are_held_to_their_own_size(scale):
+    def single(g, x):
+        return (scale * g * np.cos(x)).astype(np.float32).astype(float)
+
+    for vjp in (lambda g, x: (1 + 1e-7) * scale * g * np.cos(x), single):
+        with pytest.raises(GradientError, match="precision"):
+            check_vjp(lambda x: scale * np.sin(x), vjp, X)
+
+
 def test_options_hold_at_second_order():
     x = np.array([0.5, 2.0])
     ones = gradcheck(lambda x: x.exp(), x, order=2, cotangent=np.ones(2))
