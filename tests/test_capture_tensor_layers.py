@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import microgradx as mg
 from microgradx import nn, optim
@@ -198,3 +199,28 @@ def test_words_out_of_range_are_refused() -> None:
     replay(x, y)
     with pytest.raises(IndexError):
         replay(np.full_like(x, 11), y)
+
+
+def test_weights_keep_their_order_of_memory_and_with_it_eager_codes_bits():
+    rng = np.random.default_rng(5)
+    rows, labels = rng.normal(size=(64, 300)).astype("float32"), rng.integers(0, 10, 64)
+    found = []
+    for captured in (False, True):
+        model = nn.Sequential(nn.Linear(300, 96, rng=0), nn.ReLU(), nn.Linear(96, 10, rng=1))
+        optimizer = optim.Adam(model.parameters(), weight_decay=1e-3)
+
+        def step(x, y, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        call = mg.capture(step, tune=False) if captured else step
+        with threadpool_limits(1):
+            for _ in range(5):
+                call(rows, labels)
+        assert model[0].weight._data.flags.f_contiguous
+        moments = [state["exp_avg"] for state in optimizer.state]
+        found.append([a.tobytes() for a in (*(p.numpy() for p in model.parameters()), *moments)])
+    assert found[0] == found[1]

@@ -87,6 +87,9 @@ def expression(view: View) -> str:
     if plain:
         flat = f"{view.buffer}[{view.offset}:{view.offset + size}]"
         return flat if len(view.shape) == 1 else f"{flat}.reshape({view.shape})"
+    if len(view.shape) == 2 and view.strides == (1, view.shape[0]):
+        whole = f"{view.buffer}[{view.offset}:{view.offset + view.size}]"
+        return f"{whole}.reshape({view.shape[::-1]}).T"
     return f"window({view.buffer}, {view.offset}, {view.shape}, {view.strides})"
 
 

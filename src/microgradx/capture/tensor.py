@@ -17,7 +17,7 @@ from microgradx.capture.pending_arrays import PendingArray
 from microgradx.capture.program import View
 from microgradx.capture.tensor_memory import live
 from microgradx.capture.tensor_plan import plan
-from microgradx.capture.tensor_rows import Row
+from microgradx.capture.tensor_rows import Row, laid
 from microgradx.capture.tensor_trace import resolve
 from microgradx.capture.threads import blas
 from microgradx.engine import TRACKED
@@ -241,9 +241,8 @@ class _Optimised:
             start = 0
             for p, number in zip(update.params, update.numbered, strict=True):
                 data = p._data
-                strides = tuple(
-                    [s // data.itemsize for s in np.empty(data.shape, data.dtype).strides]
-                )
+                lies = laid(np.empty(data.size, data.dtype), data)
+                strides = tuple([s // data.itemsize for s in lies.strides])
                 home = program.array(View(whole.buffer, whole.offset + start, data.shape, strides))
                 self.homes.append((number, slot, home))
                 start += data.size

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgradx.capture.tensor_rows import OUT, Row, Rows, numbers, part
+from microgradx.capture.tensor_rows import OUT, Row, Rows, lies_across, numbers, part
 from microgradx.errors import CaptureError
 from microgradx.ops.indexing import is_basic
 from microgradx.ops.shaping import SHORT
@@ -414,8 +414,12 @@ def _linear(b: Lowering, node: Any, args: Any) -> Row:
 
 
 def _linear_slope(b: Lowering, node: Any, args: Any) -> Row:
-    g, x, _ = [_as_row(b, a) for a in args]
-    return product(b, b.rows.look(g, np.transpose), x, node._data.shape, node._data.dtype)
+    g, x, w = [_as_row(b, a) for a in args]
+    shape, dtype = node._data.shape, node._data.dtype
+    if lies_across(w.shadow):  # the slope lies as the weight does
+        across = product(b, b.rows.look(x, np.transpose), g, shape[::-1], dtype)
+        return b.rows.look(across, np.transpose)
+    return product(b, b.rows.look(g, np.transpose), x, shape, dtype)
 
 
 # ---- extrema and the softmax family --------------------------------------------------------------

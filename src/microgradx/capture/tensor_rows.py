@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OUT", "Row", "Rows", "numbers", "part"]
+__all__ = ["OUT", "Row", "Rows", "laid", "lies_across", "numbers", "part"]
 
 
 class _Out:
@@ -255,3 +255,13 @@ def _key(a: Any) -> Any:
     if isinstance(a, tuple):
         return _keys(a)
     return type(a).__name__, repr(a)
+
+
+def lies_across(array: Any) -> bool:
+    """Whether an array lies column by column in memory, as the weights of `nn.Linear` do."""
+    return bool(array.flags.f_contiguous and not array.flags.c_contiguous)
+
+
+def laid(flat: Any, like: Any) -> Any:
+    """A flat array in the shape of `like`, and in its order of memory."""
+    return flat.reshape(like.shape[::-1]).T if lies_across(like) else flat.reshape(like.shape)

@@ -11,7 +11,7 @@ import numpy as np
 from microgradx import engine
 from microgradx.capture.instructing import rule_text
 from microgradx.capture.tensor_lowering import Lowering
-from microgradx.capture.tensor_rows import OUT, Row, Rows
+from microgradx.capture.tensor_rows import OUT, Row, Rows, laid, lies_across
 from microgradx.capture.trace import DATA, Backward, Optimise, Read, Trace
 from microgradx.errors import CaptureError, GraphError
 from microgradx.graph import Node, topological_order
@@ -195,7 +195,8 @@ class _Resolver:
                     )
                     start = 0
                     for p in params:
-                        row = self.rows.state_part(whole, start, p._data.shape)
+                        part = whole.shadow[start : start + p._data.size]
+                        row = self.rows.view(whole, laid(part, p._data))
                         row.name = p.name
                         self.flat[id(p)] = (whole, start)
                         self._own(p, "data", row)
@@ -426,9 +427,9 @@ class _Resolver:
             if any(
                 row is not self.out.state[(id(p), "data")] for row, p in zip(old, run, strict=True)
             ):
-                flat = self._joined(old, size, kind, "parameters")
+                flat = self._joined(run, old, size, kind, "parameters")
             pieces = [self._gradient(p) for p in run]
-            gradient = self._joined(pieces, size, kind, "gradients")
+            gradient = self._joined(run, pieces, size, kind, "gradients")
             slots = optimizer.slots(group)
             moments = [rows.leaf("state", np.empty(size, kind), slot) for slot in slots]
             count = len(optimizer.numbers(1, *optimizer.options(group)))
@@ -450,15 +451,17 @@ class _Resolver:
             for p in run:
                 self.now[id(p)] = rows.view(
                     update.after,
-                    update.after.shadow[begin : begin + p._data.size].reshape(p._data.shape),
+                    laid(update.after.shadow[begin : begin + p._data.size], p._data),
                 )
                 begin += p._data.size
 
-    def _joined(self, pieces: list[Any], size: int, kind: Any, name: str) -> Row:
+    def _joined(self, params: list[Any], pieces: list[Any], size: int, kind: Any, name: str) -> Row:
         indices, start = [], 0
         flat = []
-        for piece in pieces:
-            n = int(np.prod(piece.shape))
+        for p, piece in zip(params, pieces, strict=True):
+            n = p._data.size
+            if lies_across(p._data):
+                piece = self.rows.look(piece, np.transpose)  # noqa: PLW2901
             flat.append(self.lowering.reshape(piece, (n,)))
             indices.append(slice(start, start + n))
             start += n
