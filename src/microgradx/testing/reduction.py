@@ -170,7 +170,7 @@ def reduce_inputs(
     --------
     >>> wrong = lambda inputs: "sign" if inputs[0].min() < 0 else ""
     >>> reduce_inputs([np.array([[1.5, -2.25], [0.0, 3.0]])], wrong)[0]
-    (array([[-2.]]),)
+    (array(-2.),)
     """
     start = tuple(inputs)
     kind = fails(start)
