@@ -3,13 +3,9 @@
 All minimise a smooth loss, whose gradient `backward` computes, plus penalties on the size of the
 coefficients. L1 is not smooth at 0, so it enters by a proximal step: after each gradient step,
 every coefficient moves towards 0 by a fixed amount and stays there if it arrives. That is how the
-lasso gets coefficients of exactly 0. The steps are Nesterov's (FISTA [1]_), as long as the
-curvature allows.
-
-References
-----------
-.. [1] A. Beck, M. Teboulle, "A Fast Iterative Shrinkage-Thresholding Algorithm", SIAM Journal on
-   Imaging Sciences 2(1), 2009.
+lasso gets coefficients of exactly 0. The steps are Nesterov's, as long as the curvature allows:
+A. Beck, M. Teboulle, "A Fast Iterative Shrinkage-Thresholding Algorithm", SIAM Journal on Imaging
+Sciences 2(1), 2009.
 """
 
 from __future__ import annotations
