@@ -351,6 +351,15 @@ def test_a_loss_is_a_tensor_of_one_number():
         assert str(caught.value) == message
 
 
+def test_a_data_set_is_data_too():
+    pairs = data.TensorDataset(X, Y)
+    twins = [nn.Linear(3, 2, rng=0), nn.Linear(3, 2, rng=0)]
+    for model, given in zip(twins, (pairs, (X, Y)), strict=True):
+        train.fit(model, given, validation=0.25, epochs=2, rng=0)
+    assert digest(twins[0]) == digest(twins[1])
+    assert train.evaluate(twins[0], pairs) == train.evaluate(twins[1], (X, Y))
+
+
 def test_data_that_are_no_pairs_are_answered():
     for given, message in (
         (X, "the data give ndarrays instead of pairs"),

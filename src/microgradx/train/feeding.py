@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microgradx.data.loader import TensorDataset
 from microgradx.data.minibatch import Batches
 from microgradx.errors import ArgumentError
 from microgradx.tensor import Tensor
@@ -25,13 +26,14 @@ def _is_arrays(data: Any) -> bool:
 
 def batches_of(data: Any, batch_size: int, rng: np.random.Generator | None, where: str) -> Any:
     """Batches of arrays, shuffled if there is an `rng`; what gives batches stays as it is."""
+    data = data.tensors if isinstance(data, TensorDataset) else data
     if _is_arrays(data):
         parts = [a.numpy() if isinstance(a, Tensor) else a for a in data]
         return Batches(*parts, batch_size=batch_size, shuffle=rng is not None, rng=rng)
     if not hasattr(data, "__iter__") or hasattr(data, "__next__"):
         kind = type(data).__name__
         problem = f"a {kind} cannot be gone through again and again"
-        raise ArgumentError(where, problem, "Pass (x, y), or Batches")
+        raise ArgumentError(where, problem, "Pass (x, y), Batches or a DataLoader")
     return data
 
 
@@ -62,6 +64,7 @@ def set_apart(data: Any, validation: Any, rng: np.random.Generator) -> tuple[Any
     """Set a part of the data apart, if `validation` is a number."""
     if not isinstance(validation, float):
         return data, validation
+    data = data.tensors if isinstance(data, TensorDataset) else data
     rows = len(data[0]) if _is_arrays(data) else 0
     if rows < 2 or not 0 < validation < 1:
         problem = f"cannot set {validation:g} of {rows} rows apart"

@@ -63,8 +63,8 @@ def fit(
     model : Module
         What to train, in place.
     data : tuple of arrays, or iterable of batches
-        ``(x, y)``, or anything that gives pairs of batches each time it is iterated over, such as
-        `microgradx.data.Batches`.
+        ``(x, y)``, a `TensorDataset` of both, or anything that gives pairs of batches each time it
+        is iterated over, such as `microgradx.data.Batches`.
     loss : callable, optional
         ``loss(model(x), y)`` is a Tensor with one number; cross-entropy by default.
     optimizer : Optimizer, optional
