@@ -10,7 +10,7 @@ import pytest
 
 import microgradx as mg
 from microgradx import Tensor, Value
-from microgradx.errors import GraphError
+from microgradx.errors import DataChangedError, GraphError
 
 pytestmark = pytest.mark.quick
 
@@ -356,3 +356,21 @@ def test_the_cotangent_is_kept_as_it_is_and_never_reaches_a_leaf():
     x.backward(g)
     g[:] = 7
     assert x.grad.tolist() == [2, 2]
+
+
+def test_a_large_foreign_array_that_changes_is_noticed_and_a_small_one_was_copied():
+    w = Tensor(np.ones(2))
+    small, large = np.ones((100, 2)), np.ones((50_000, 2))  # 2 kB and 800 kB
+    for array in (small, large):
+        z = (w * array).sum()
+        array[7, 1] = 3.0
+        if array is large:
+            with pytest.raises(DataChangedError, match=r"shape \(50000, 2\) was overwritten"):
+                z.backward()
+            assert w.grad.tolist() == [100.0, 100.0]
+            array[7, 1] = 1.0  # as it was: there is nothing to refuse
+            z.backward()
+            assert w.grad.tolist() == [50_100.0, 50_100.0]
+        else:
+            z.backward()
+            assert w.grad.tolist() == [100.0, 100.0]

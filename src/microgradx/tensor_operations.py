@@ -21,8 +21,10 @@ __all__ = ["apply", "connect"]
 
 KNOWN = (Node, np.ndarray, np.generic, float, int, list, tuple)
 """Operands that an operator accepts; others may know better what to do with a Tensor."""
-SMALL = 1 << 16
-"""Foreign arrays up to this many bytes are copied, larger ones fingerprinted."""
+SMALL = 1 << 19
+"""Foreign arrays up to this many bytes are copied, larger ones fingerprinted twice.
+
+A copy is the cheaper one as long as it stays in the cache for those who read it."""
 
 _new = object.__new__
 _mode = modes.current
