@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import microgradx as mg
-from microgradx import Tensor, nn
+from microgradx import Tensor, errors, nn
 
 F = nn.functional
 WEIGHT = np.array([1.0, 2.0, 0.5, 0.0, 3.0], "float32")
@@ -78,6 +78,16 @@ def test_rows_to_ignore_may_come_later_than_the_first_call():
     later[2] = -100
     captured, eager = both(LOSSES["weight"], ROWS[:2], [LABELS[0], later])
     assert captured == eager
+
+
+def test_a_plain_loss_refuses_later_labels_that_are_no_class():
+    p = Tensor(np.ones((4, 5), "float32"))
+    step = mg.capture(lambda x, t: F.cross_entropy(x @ p, t))
+    later = LABELS[1].copy()
+    later[0] = -100
+    step(ROWS[0], LABELS[0])
+    with pytest.raises(errors.IndexingError, match="labels run from -100 to [34], but there are 5"):
+        step(ROWS[1], later)
 
 
 @pytest.mark.parametrize("name", ["weight", "ignored", "nll"])

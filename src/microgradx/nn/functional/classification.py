@@ -61,6 +61,12 @@ def cross_entropy(
     ArgumentError
         If `label_smoothing` is not between 0 and 1.
 
+    Notes
+    -----
+    A captured step reads the labels of every call. Where its first call has rows to ignore, class
+    weights or smoothing, a later label that is no class makes the loss nan; elsewhere, and for rows
+    to ignore that come only later, it raises an IndexingError.
+
     Examples
     --------
     >>> cross_entropy(Tensor([[0.0, 0.0], [0.0, 0.0]]), [0, 1])
