@@ -17,6 +17,7 @@ from microgradx.primitive import PRIMITIVES
 from microgradx.testing import GradientError, check_vjp, gradcheck, planted
 from microgradx.testing.adapters import Tensors
 from microgradx.testing.calls import Dice, draw_call
+from microgradx.testing.programs import Program, Step
 from microgradx.testing.reproduction import traced
 
 X = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
@@ -120,6 +121,22 @@ def test_rows_of_inputs_constants_and_labels_shrink_together():
     assert steps_of(source) == 1
     assert sum(np.prod([int(n) for n in re.findall(r"\d+", shape)])
                for shape in re.findall(r"(?:zeros|ones)\(\(([\d, ]+)\)", source)) <= 4  # fmt: skip
+
+
+def test_functions_that_do_less_than_their_primitive_are_not_printed_for_it():
+    op = PRIMITIVES["reshape"]
+    kept = op.array_vjps
+    op.array_vjps = (lambda g, z, x, *, shape: 2 * kept[0](g, z, x, shape=shape),)
+    try:
+        program = Program((np.ones(3),), (Step("reshape", (0,), {"shape": (3,)}),))
+        report = gradcheck(program, *program.inputs, raises=False)
+        source = program_in(report.message())
+        assert kind_of(source) == report.kind
+    finally:
+        op.array_vjps = kept
+    source = program.source(exact=True)
+    assert "return PRIMITIVES['reshape'](x, shape=(3,))" in source
+    exec(compile(source, "<program>", "exec"), {})
 
 
 def test_options_of_the_check_are_printed():

@@ -139,7 +139,9 @@ class Program:
         many = len(self.inputs) > len(short)
         return [f"x{i}" if many else short[i] for i in range(len(self.inputs))]
 
-    def source(self, seed: int = 0, *, numbers: bool = False, options: str = "") -> str:
+    def source(
+        self, seed: int = 0, *, numbers: bool = False, exact: bool = False, options: str = ""
+    ) -> str:
         """Print as runnable Python that checks this very program.
 
         Parameters
@@ -148,6 +150,8 @@ class Program:
             Of the direction and the cotangent.
         numbers : bool, optional
             Whether the inputs are Python floats, so that it runs over Values.
+        exact : bool, optional
+            Whether to call primitives with parameters themselves, not the functions that do.
         options : str, optional
             More arguments for `gradcheck`, such as ``"order=2, "``.
 
@@ -160,7 +164,7 @@ class Program:
         body = [f"def f({', '.join(names)}):"]
         texts = list(names)
         for number, step in enumerate(self.steps):
-            text = spelled(step, texts, prefix="mg.", numbers=numbers)
+            text = spelled(step, texts, prefix="mg.", numbers=numbers, exact=exact)
             if number == len(self.steps) - 1:
                 body.append(f"    return {text}")
             else:

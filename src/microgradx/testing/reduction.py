@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "reduce_inputs", "reduce_program"]
 
 GRID = 8
-PATIENCE = 30.0  # seconds: somebody waits for the message that this is part of
+PATIENCE = 20.0  # seconds: somebody waits for the message that this is part of
 
 
 def failure_of(

@@ -17,6 +17,7 @@ from microgradx.testing.check import FLOOR, INVARIANTS
 from microgradx.testing.programs import Program, program_of
 from microgradx.testing.protocol import is_differentiable, lifted
 from microgradx.testing.reduction import failure_of, reduce_inputs, reduce_program
+from microgradx.testing.report import GradientError
 from microgradx.testing.spelling import importable, literal
 
 if TYPE_CHECKING:
@@ -112,7 +113,20 @@ def _by_graph(asked: Asked, report: Report) -> tuple[str, int]:
         return "", 1
     small, checks = reduce_program(program, fails)
     text = "".join(f"{part}, " for part in _unusual(options))
-    return small.source(report.seed, numbers=numbers, options=text), checks
+    for exact in (False, True):
+        source = small.source(report.seed, numbers=numbers, exact=exact, options=text)
+        if _kind_of(source) == report.kind:
+            return source, checks
+    return "", checks
+
+
+def _kind_of(source: str) -> str:
+    """How a printed program fails: what is shown has been run."""
+    try:
+        exec(compile(source, "<program>", "exec"), {})  # noqa: S102 - written by `Program.source`
+    except GradientError as error:
+        return error.report.kind
+    return ""
 
 
 # ---- by the inputs ------------------------------------------------------------------------------

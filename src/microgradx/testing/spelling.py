@@ -77,7 +77,14 @@ PLAIN_CALLS = frozenset({
 })  # fmt: skip
 
 
-def spelled(step: Step, texts: Sequence[str], *, prefix: str, numbers: bool = False) -> str:
+def spelled(
+    step: Step,
+    texts: Sequence[str],
+    *,
+    prefix: str,
+    numbers: bool = False,
+    exact: bool = False,
+) -> str:
     """One step as a person would write it.
 
     Parameters
@@ -90,12 +97,18 @@ def spelled(step: Step, texts: Sequence[str], *, prefix: str, numbers: bool = Fa
         ``"mg."`` for Python that runs; empty for formulas.
     numbers : bool, optional
         Whether it runs over Values, for which sums and products of lists are single steps.
+    exact : bool, optional
+        Whether to call the primitives themselves where a function of the same name may do less: a
+        reshape to the shape there is, for example.
 
     Returns
     -------
     str
     """
     args = [texts[a] if isinstance(a, int) else literal(a.data) for a in step.args]
+    shown = [*args, *(f"{k}={literal(v)}" for k, v in step.params.items())]
+    if exact and step.params:
+        return f"PRIMITIVES[{step.op!r}]({', '.join(shown)})"
     if step.op in INFIX and not step.params and len(args) == 2:
         return f"{_atom(args[0])} {INFIX[step.op]} {_atom(args[1])}"
     if step.op == "neg":
@@ -104,12 +117,12 @@ def spelled(step: Step, texts: Sequence[str], *, prefix: str, numbers: bool = Fa
         return f"{_atom(args[0])}[{literal(step.params['index'])}]"
     if step.op in {"concatenate", "stack"}:
         return f"{prefix}{step.op}([{', '.join(args)}], axis={step.params['axis']})"
-    if numbers and step.op == "total":
-        return f"{prefix}sum([{', '.join(args)}])"
-    if numbers and step.op == "dot" and args[0] == "0.0":
+    if numbers and (step.op == "total" or (step.op == "dot" and args[0] == "0.0")):
         half = len(args) // 2 + 1
-        return f"{prefix}dot([{', '.join(args[1:half])}], [{', '.join(args[half:])}])"
-    shown = [*args, *(f"{k}={literal(v)}" for k, v in step.params.items())]
+        lists = [args] if step.op == "total" else [args[1:half], args[half:]]
+        name = "sum" if step.op == "total" else "dot"
+        shown_lists = ["[" + ", ".join(items) + "]" for items in lists]
+        return f"{prefix}{name}({', '.join(shown_lists)})"
     if step.op in {"reshape", "transpose"}:
         shown = [*args, *(literal(v) for v in step.params.values())]
     if step.op in PLAIN_CALLS or (not step.params and step.op in _public()):
