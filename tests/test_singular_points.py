@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import microgradx as mg
+from microgradx import engine
 from microgradx.tensor import Tensor
 from microgradx.transforms import grad
 from microgradx.value import Value
@@ -99,3 +100,37 @@ def test_arrays_to_the_power_of_arrays_have_zero_derivatives_where_they_should()
     (x**y).backward(np.ones(4))
     assert x.grad.tolist() == [0.0, 0.0, 0.0, 1.0]
     np.testing.assert_allclose(y.grad, [0.0, 0.0, math.log(2), 0.0])
+
+
+def _random_graph(rng):
+    """Operations that make inf and nan, that hide them, and that hand them on."""
+    unary = [
+        lambda a: a.sqrt(), lambda a: a.log(), lambda a: (a * 400).exp(), lambda a: 1 / a,
+        lambda a: a**0.5, lambda a: a.relu(), lambda a: a[::-1], lambda a: a * a, lambda a: a.abs(),
+        lambda a: mg.where(a > 0, a, 0), lambda a: a.clip(0, 2), lambda a: a.cumsum(),
+        lambda a: mg.concatenate([a[:2], a[2:] * 0]), lambda a: a.sum() + a * 0,
+    ]  # fmt: skip
+    binary = [lambda a, b: a / b, lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a**b,
+              lambda a, b: mg.where(a > b, a, 0), mg.maximum]  # fmt: skip
+    leaves = [Tensor(rng.choice([0.0, 0.0, 1.0, -1.0, 2.0], 4)) for _ in range(2)]
+    nodes = list(leaves)
+    for _ in range(rng.integers(3, 9)):
+        a, b = (nodes[i] for i in rng.integers(0, len(nodes), 2))
+        if rng.random() < 0.6:
+            nodes.append(unary[rng.integers(len(unary))](a))
+        else:
+            nodes.append(binary[rng.integers(len(binary))](a, b))
+    nodes[-1].backward(rng.choice([0.0, 1.0, -2.0], 4))
+    return [n.grad for n in nodes]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("seed", range(150))
+def test_noticing_late_gives_the_same_gradients_everywhere(seed, monkeypatch):
+    late = _random_graph(np.random.default_rng(seed))
+    monkeypatch.setattr(engine, "SMALL_LEAVES", -1)
+    careful = _random_graph(np.random.default_rng(seed))
+    for a, b in zip(late, careful, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_array_equal(a, b)
