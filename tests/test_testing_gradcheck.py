@@ -307,6 +307,19 @@ def test_many_wrong_inputs_are_told_in_few_lines():
     assert re.search(r"\n  wrong too  input \d, input \d\n", text)
 
 
+def test_a_report_is_true_only_if_it_passed():
+    def right(g, x):
+        return g * np.where(x > 0, 1.0, 0.0)
+
+    def relu(x):
+        return np.maximum(x, 0)
+
+    assert bool(check_vjp(relu, right, [1.0])) is True
+    assert bool(check_vjp(relu, right, [0.0])) is True  # between the one-sided derivatives
+    assert bool(check_vjp(relu, lambda g, x: 7 * g, [1.0], raises=False)) is False
+    assert bool(check_vjp(np.log, lambda g, x: g / x, [-1.0])) is False  # nothing was compared
+
+
 def test_a_report_says_in_one_line_how_a_pass_went():
     report = gradcheck(lambda x: x.tanh(), X, name="model")
     assert str(report).startswith("model: ok (resolution ")

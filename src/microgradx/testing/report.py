@@ -55,7 +55,7 @@ class Mismatch:
 
 @dataclass
 class Report:
-    """The outcome of a check.
+    """The outcome of a check; true in a condition if the check `passed`.
 
     Attributes
     ----------
@@ -109,6 +109,10 @@ class Report:
     def passed(self) -> bool:
         """Whether the gradient was compared and agreed."""
         return self.status in {"ok", "kink"}
+
+    def __bool__(self) -> bool:
+        """`passed`, so that ``assert gradcheck(...)`` asserts what it says."""
+        return self.passed
 
     @property
     def weak(self) -> bool:
