@@ -3,7 +3,7 @@
     python benchmarks/false_alarms.py [--examples 20000] [--seed 0]
 
 Half of the examples are calls of every primitive in turn, half random programs, graphs and scalar
-programs. A million examples take some fifty minutes: ``--examples 1000000``; after Ctrl-C it says
+programs. A million examples take some forty minutes: ``--examples 1000000``; after Ctrl-C it says
 what those that were done came to.
 """
 
