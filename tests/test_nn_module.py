@@ -181,3 +181,17 @@ def test_a_layer_of_no_size_is_refused():
     with pytest.raises(errors.ArgumentError) as caught:
         nn.Linear(0, 2)
     assert str(caught.value) == "Linear: in_features is 0. Pass a positive integer for in_features."
+
+
+def test_an_attribute_called_calls_is_the_users():
+    class Counting(nn.Module):
+        def __init__(self):
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return x * self.calls
+
+    model = Counting()
+    assert [float(model(Tensor(1.0))) for _ in range(3)] == [1.0, 2.0, 3.0]
+    assert model.calls == 3

@@ -101,7 +101,7 @@ def test_module_calls_are_remembered_on_the_clock_of_the_nodes():
     assert members(drawing, "1 ReLU") == "1 op"
     norm = np.sqrt(sum((p.grad**2).sum() for p in list(net.parameters())[:2]))
     assert format(norm, ".4g") in texts(drawing.svg)
-    start, stop = net.calls[-1]
+    start, stop = net.__call_times__[-1]
     assert start < hidden.time < stop < loss.time
 
 

@@ -41,7 +41,8 @@ def spans_of(
     owners: dict[int, Path] = {}
     for name, thing in sorted(variables.items(), key=lambda item: -_size(item[1])):
         for path, module in _modules_in(name, thing):
-            spans += [(*call, path) for call in getattr(module, "calls", ()) if call[1] >= first]
+            times = getattr(module, "__call_times__", ())
+            spans += [(*call, path) for call in times if call[1] >= first]
             for parameter in _own_parameters(module):
                 if parameter.time in by_time:
                     owners.setdefault(by_time[parameter.time], path)

@@ -137,10 +137,11 @@ class Module:
         return out
 
     @property
-    def calls(self) -> tuple[tuple[int, int], ...]:
+    def __call_times__(self) -> tuple[tuple[int, int], ...]:
         """When it was last called: (start, stop) on the clock of the graph's nodes.
 
-        Drawings read from it which module made a node, so that nodes need not carry it.
+        Drawings read from it which module made a node, so that nodes need not carry it. Its name
+        is one that no model needs for an attribute of its own.
         """
         return tuple(_calls.get(self, ()))
 
