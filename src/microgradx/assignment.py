@@ -220,7 +220,7 @@ def _write(x: Tensor, place: Any, v: Any) -> None:
     # Only an array that was handed out is written to, so that its holder sees the change.
     shared = sys.getrefcount(data) > ONE_OWNER or data.base is not None or not data.flags.writeable
     if shared and not x._flags & EXPOSED:
-        x._data = data = data.copy()
+        x._data = data = data.copy("K")
     data[place] = array
     x.time = tick()
 

@@ -151,7 +151,7 @@ class Tensor(Node):
             # new owner gets a copy.
             shared = sys.getrefcount(array) > ONE_OWNER
             if shared or array.base is not None or not array.flags.writeable:
-                self._data = array = array.copy()
+                self._data = array = array.copy("K")
             self._flags |= EXPOSED
         return array
 
@@ -308,7 +308,7 @@ class Tensor(Node):
         mode = _mode()
         if mode is not None and mode.tape is not None:
             return mode.tape.read(self)  # type: ignore[no-any-return]
-        constant = _constant(self._data.copy(), self.name)
+        constant = _constant(self._data.copy("K"), self.name)
         if mode is not None and mode.watcher is not None:
             mode.watcher.detached(constant, self)
         return constant
@@ -463,7 +463,7 @@ class Tensor(Node):
 
     # ---- engine hooks ----
     def _state(self, memo: dict[int, Any] | None = None) -> tuple[Any, ...]:
-        data = self._data if memo is None else self._data.copy()
+        data = self._data if memo is None else self._data.copy("K")
         return data, self.op, self.params, self.name, self._flags & TRACKED
 
     @classmethod

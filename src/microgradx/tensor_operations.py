@@ -45,7 +45,7 @@ def _foreign(arg: Any, op: Primitive, place: int, guard: list[Any], copy: bool) 
     if array is not arg or place not in op.reads or not _writable(array):
         return array
     if copy or array.nbytes <= SMALL:
-        return array.copy()
+        return array.copy("K")
     guard.append((array, staleness.fingerprint(array)))
     return array
 
@@ -93,11 +93,11 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
                 # Someone may hold the array. If nobody does, share it again; else the graph gets a
                 # copy, so that their writes cannot reach it.
                 if sys.getrefcount(array) > ONE_OWNER:
-                    array = array.copy()
+                    array = array.copy("K")
                 else:
                     arg._flags &= ~EXPOSED
             elif mode.copy_saved and place in op.reads:
-                array = array.copy()
+                array = array.copy("K")
             flags |= arg._flags & TRACKED
         elif mode.tape is not None:
             arg, array = mode.tape.operand(arg, op)  # noqa: PLW2901
@@ -119,7 +119,7 @@ def apply(op: Primitive, args: tuple[Any, ...], params: dict[str, Any] | None = 
     elif op.view and z.base is not None and args[0].__class__ is not Tensor:
         # A constant must not change when a foreign array does. A Tensor's array never changes
         # under a view: whoever writes to it copies first.
-        t._data = z.copy()
+        t._data = z.copy("K")
     if mode.watcher is not None:
         mode.watcher.made(t, op, tuple(kept))
     return t
