@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["INVARIANTS", "Asked", "check_vjp", "gradcheck"]
 
+KINKS = ("interval", "reject", "error")
+
 
 def gradcheck(
     f: Callable[..., Any],
@@ -98,7 +100,8 @@ def gradcheck(
     GradientError
         If the gradient is wrong; its text says where, how much, and what it looks like.
     UnsupportedError
-        If no input can be differentiated, or `f` returns nothing that carries a gradient.
+        If no input can be differentiated, `f` returns nothing that carries a gradient, or `order`,
+        `kink` or an invariant is none of the choices.
 
     Examples
     --------
@@ -108,13 +111,7 @@ def gradcheck(
     ('ok', True)
     """
     __tracebackhide__ = True  # pytest then shows the line that asked
-    unknown = set(invariants) - INVARIANTS
-    if unknown or order not in (1, 2) or kink not in {"interval", "reject", "error"}:
-        raise UnsupportedError(
-            "gradcheck",
-            f"no such choice: {sorted(unknown) or (order, kink)}",
-            f"Invariants are {sorted(INVARIANTS)}, order is 1 or 2",
-        )
+    _refuse_unknown("gradcheck", order, kink, invariants)
     arrays, share = _prepared(inputs, "gradcheck")
     name = str(name or getattr(f, "__name__", type(f).__name__))
     if adapter is None:
@@ -177,6 +174,8 @@ def check_vjp(
     ------
     GradientError
         If the vjp is wrong.
+    UnsupportedError
+        If no input can be differentiated, or `kink` or an invariant is none of the choices.
 
     Examples
     --------
@@ -186,6 +185,7 @@ def check_vjp(
     formula
     """
     __tracebackhide__ = True
+    _refuse_unknown("check_vjp", 1, kink, invariants)
     arrays, _ = _prepared(inputs, "check_vjp")
     name = str(name or getattr(vjp, "__name__", "vjp"))
     library = Handwritten(vjp, cache=cache)
@@ -242,6 +242,19 @@ def _program(asked: Asked, report: Report) -> Callable[[], tuple[str, int]]:
         return reproduced(asked, report)
 
     return program
+
+
+def _refuse_unknown(where: str, order: int, kink: str, invariants: Collection[str]) -> None:
+    """Refuse what is none of the choices, and name them."""
+    unknown = sorted(set(invariants) - INVARIANTS)
+    if order not in (1, 2):
+        raise UnsupportedError(where, f"there is no order={order!r}", "order is 1 or 2")
+    if kink not in KINKS:
+        raise UnsupportedError(where, f"there is no kink={kink!r}", f"kink is one of {KINKS}")
+    if unknown:
+        raise UnsupportedError(
+            where, f"there is no invariant {unknown[0]!r}", f"Choose from {sorted(INVARIANTS)}"
+        )
 
 
 def _answered(report: Report, *, raises: bool) -> Report:
