@@ -1,6 +1,7 @@
 """``microgradx check``: exit codes, sentences and JSON."""
 
 import json
+import re
 import textwrap
 
 import pytest
@@ -34,6 +35,17 @@ def nowhere(x):
 
 def nothing():
     return 0
+
+def misspelt(x):
+    return x.tanhh()
+
+def calls(x):
+    return x(3)
+
+def scaled(x, k=2.0):
+    return x * k
+
+answer = 42
 
 class Model:
     @staticmethod
@@ -128,17 +140,40 @@ def test_checking_nothing_is_no_success(check):
         (("mine.py:loss",), "mine.py:loss fails for inputs of shapes (2, 3), (2, 3), (2, 3)"),
         (("mine.py:nothing",), "takes no inputs"),
         (("mine.py:wave", "--input", "y=1"), "has no parameter 'y'"),
+        (("mine.py:wave", "--shape", "y=9,9"), "has no parameter 'y'. It has ['x']"),
+        (("mine.py:answer",), "mine.py:answer cannot be called: it is of type int"),
         (("mine.py:wave", "--input", "x=one"), "x=one is no Python literal"),
         (("mine.py:plain",), "f returned list, which carries no gradient"),
     ],
-    ids=["no name", "gone", "absent", "shapes", "no inputs", "parameter", "literal", "library"],
-)
+    ids=["no name", "gone", "absent", "shapes", "no inputs", "parameter", "shape",
+         "not callable", "literal", "library"],
+)  # fmt: skip
 def test_mistakes_are_one_sentence_and_exit_with_2(check, arguments, sentence):
     code, out, err = check(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("microgradx: check: ")
     assert sentence in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "what", "line"),
+    [
+        ("misspelt", "has no attribute 'tanhh'", "return x.tanhh()"),
+        ("calls", "TypeError: 'Tensor' object is not callable", "return x(3)"),
+    ],
+)
+def test_only_shapes_are_mended_with_shapes(check, target, what, line):
+    _, _, err = check(f"mine.py:{target}")
+    assert what in err
+    assert "--shape" not in err
+    assert re.search(rf"See mine.py, line \d+: {re.escape(line)}\.\n$", err)
+    assert "--shape NAME=2,3" in check("mine.py:loss")[2]
+
+
+def test_a_parameter_with_a_default_is_an_input_if_its_shape_is_given(check):
+    assert check("mine.py:scaled", "--shape", "k=2,3", "--range", "1", "2")[0] == 0
+    assert check("mine.py:scaled", "--shape", "k=5")[0] == 2  # (2, 3) * (5,)
 
 
 @pytest.mark.parametrize("arguments", [("--shape", "x=a"), ("--input", "x"), ("--order", "3")])

@@ -6,7 +6,9 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +16,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from microgradx.errors import UnsupportedError
+from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.primitive import Primitive
 from microgradx.testing.checking import check_vjp, gradcheck
 from microgradx.testing.laws import check_primitive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from microgradx.testing.report import Report
 
 __all__ = ["Outcome", "check_target", "load"]
+
+_OF_SHAPES = re.compile(r"shape|broadcast|dimension|ax[ei]s\b|aligned", re.IGNORECASE)
 
 GRID = 1024  # short enough for exact steps, too fine for accidental ties
 
@@ -192,13 +196,17 @@ def check_target(
         If the target, a parameter or a literal makes no sense, or the function refuses the inputs.
     """
     function = load(target)
+    if not callable(function):
+        problem = f"{target} cannot be called: it is of type {type(function).__name__}"
+        raise UnsupportedError("check", problem, "Name a function")
     outcome = Outcome(target)
     if isinstance(function, Primitive):
         outcome.statuses["ok"] = check_primitive(function, examples=examples, seed=seed)
         return outcome
     pull = None if vjp is None else load(vjp)
     fixed = {name: _literal(name, text) for name, text in (given or {}).items()}
-    names = _parameters(function, target, fixed)
+    named = [name for name in dict.fromkeys([*fixed, *(shapes or {})]) if name]
+    names = _parameters(function, target, named)
     for number in range(seed, seed + examples):
         rng = np.random.default_rng(number)
         inputs = [
@@ -246,22 +254,37 @@ def _checked(
         raise UnsupportedError(
             "check",
             f"{target} fails for inputs of shapes {shapes} ({type(error).__name__}: {error})",
-            "Give shapes with --shape NAME=2,3 and fixed inputs with --input NAME=LITERAL",
+            _remedy(error, (function, pull)),
         ) from error
 
 
-def _parameters(function: Any, target: str, fixed: Mapping[str, Any]) -> list[str]:
+def _remedy(error: Exception, functions: Collection[Any]) -> str:
+    """Other shapes if those are to blame; otherwise the line that raised."""
+    if isinstance(error, ShapeError | IndexError) or _OF_SHAPES.search(str(error)):
+        return (
+            "Give shapes with --shape NAME=2,3 or --numbers, and fixed inputs with "
+            "--input NAME=LITERAL"
+        )
+    files = {getattr(getattr(f, "__code__", None), "co_filename", None) for f in functions}
+    own = [at for at in traceback.extract_tb(error.__traceback__) if at.filename in files]
+    return (
+        f"See {Path(own[-1].filename).name}, line {own[-1].lineno}: {own[-1].line}" if own else ""
+    )
+
+
+def _parameters(function: Any, target: str, named: Collection[str]) -> list[str]:
+    """Names of the inputs: those without a default, and those that were asked for."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return list(fixed) or ["x"]
+        return list(named) or ["x"]
     names = [
         p.name
         for p in parameters
         if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}
-        and (p.default is p.empty or p.name in fixed)
+        and (p.default is p.empty or p.name in named)
     ]
-    unknown = set(fixed) - set(names)
+    unknown = set(named) - set(names)
     if unknown:
         raise UnsupportedError(
             "check", f"{target} has no parameter {min(unknown)!r}", f"It has {names}"
