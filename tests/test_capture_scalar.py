@@ -638,19 +638,19 @@ def test_check_names_the_first_instruction_that_differs():
 
 
 def test_check_notices_a_constant_that_moved():
-    box = [0.5]
-    captured = mg.capture(lambda x: x * box[0], check=True)
+    box = [[0.5]]  # deeper than what is watched
+    captured = mg.capture(lambda x: x * box[0][0], check=True)
     captured(1.0)
-    box[0] = 0.25
+    box[0][0] = 0.25
     with pytest.raises(CaptureError, match=r"a constant was 0\.5 at capture and is 0\.25 now"):
         captured(1.0)
 
 
 def test_check_notices_another_graph():
-    box = [2]
-    captured = mg.capture(lambda x: sum(x * k for k in range(box[0])), check=True)
+    box = [[2]]
+    captured = mg.capture(lambda x: sum(x * k for k in range(box[0][0])), check=True)
     captured(1.0)
-    box[0] = 3
+    box[0][0] = 3
     with pytest.raises(CaptureError, match="another graph: 6 operations instead of 4"):
         captured(1.0)
 

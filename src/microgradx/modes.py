@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Mode",
+    "changes",
     "current",
     "detect_mutation",
     "enable_grad",
     "ieee_zeros",
     "is_grad_enabled",
     "no_grad",
+    "note_change",
     "switch",
 ]
 
@@ -47,6 +49,19 @@ _MODE: ContextVar[Mode | None] = ContextVar("microgradx_mode", default=None)
 
 current: Callable[[], Mode | None] = _MODE.get
 """The `Mode` of this context, or None for the usual one."""
+
+
+_changes = [0]
+
+
+def changes() -> int:
+    """How often an attribute of any model has been set; captured steps look again when it grows."""
+    return _changes[0]
+
+
+def note_change() -> None:
+    """An attribute of a model has been set."""
+    _changes[0] += 1
 
 
 class switch:  # noqa: N801 - used like a function, as contextlib's managers are

@@ -15,13 +15,13 @@ from microgradx import modes
 from microgradx.capture.arguments import Argument, flatten, stand_ins, structure_of
 from microgradx.capture.pending import Link
 from microgradx.capture.scalar_replay import ScalarReplay
+from microgradx.capture.surroundings import Surroundings, is_model
 from microgradx.capture.trace import Backward, Trace
 from microgradx.errors import CaptureError, UnsupportedError
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import CodeType
 
     from microgradx.capture.program import Program
 
@@ -29,7 +29,6 @@ __all__ = ["Captured", "capture"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-PLAIN = (float, int, str, bytes, bool, tuple, frozenset, type(None))
 
 
 class Captured(Generic[P, T]):
@@ -63,7 +62,7 @@ class Captured(Generic[P, T]):
         self._plans: OrderedDict[Any, tuple[Any, Callable[[Iterator[Any]], Any]]] = OrderedDict()
         self._names: dict[tuple[Any, ...], list[str]] = {}
         self._link = Link()
-        self._constants = _constants_of(step)
+        self._surroundings = Surroundings(step)
         try:
             self._parameters: list[str] | None = list(inspect.signature(step).parameters)
         except (TypeError, ValueError):
@@ -76,13 +75,14 @@ class Captured(Generic[P, T]):
             return self._step(*args, **kwargs)  # a captured step inside another is part of it
         names = self._names.get((len(args), *kwargs)) or self._name(len(args), kwargs)
         signature, leaves = flatten(names, [*args, *kwargs.values()] if kwargs else args)
-        key: Any = (signature, tuple(kwargs), tuple([read() for read in self._constants]))
+        seen = self._surroundings.read()
+        key: Any = (signature, tuple(kwargs), seen)
         found = self._plans.get(key)
         while found is not None and not found[0].fits():
             key = (key, "another")
             found = self._plans.get(key)
         if found is None:
-            found = self._capture(key, signature, leaves, len(args), kwargs)
+            found = self._capture(seen, signature, leaves, len(args), kwargs)
         replay, rebuild = found
         if self._check:
             replay.check(self._step, signature, leaves, kwargs, len(args))
@@ -100,7 +100,7 @@ class Captured(Generic[P, T]):
         return names
 
     def _capture(
-        self, key: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
+        self, seen: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
     ) -> tuple[Any, Callable[[Iterator[Any]], Any]]:
         # A trace is a great many live objects at once, and no garbage: looking for some among
         # them would double the time.
@@ -108,14 +108,14 @@ class Captured(Generic[P, T]):
         gc.disable()
         try:
             if self._values is not None or not any(isinstance(x, np.ndarray) for x in leaves):
-                return self._capture_now(key, signature, leaves, positional, kwargs)
+                return self._capture_now(seen, signature, leaves, positional, kwargs)
             try:
-                return self._capture_now(key, signature, leaves, positional, kwargs)
+                return self._capture_now(seen, signature, leaves, positional, kwargs)
             except (CaptureError, UnsupportedError) as refused:
                 # Loops over the elements of an array are how code over Values begins.
                 self._values = True
                 try:
-                    return self._capture_now(key, signature, leaves, positional, kwargs)
+                    return self._capture_now(seen, signature, leaves, positional, kwargs)
                 except Exception:  # noqa: BLE001 - the first refusal tells more
                     self._values = None
                     raise refused from None
@@ -124,15 +124,19 @@ class Captured(Generic[P, T]):
                 gc.enable()
 
     def _capture_now(
-        self, key: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
+        self, seen: Any, signature: Any, leaves: list[Any], positional: int, kwargs: dict[str, Any]
     ) -> tuple[Any, Callable[[Iterator[Any]], Any]]:
-        trace = Trace()
+        trace = Trace(self._surroundings.dice)
         with trace:
             built, arguments = stand_ins(signature, leaves, trace, values=bool(self._values))
             named = dict(zip(kwargs, built[positional:], strict=True))
             result = self._step(*built[:positional], **named)
             outputs, rebuild = structure_of(result)
         plan = self._plan(trace, arguments, outputs)
+        self._surroundings.forget_own(seen)
+        key: Any = (signature, tuple(kwargs), self._surroundings.read())
+        while key in self._plans:
+            key = (key, "another")
         self._plans[key] = plan, rebuild
         while len(self._plans) > self._cache:
             self._plans.popitem(last=False)
@@ -181,39 +185,6 @@ class Captured(Generic[P, T]):
         return self.programs[-1]
 
 
-def _constants_of(step: Callable[..., Any]) -> list[Callable[[], Any]]:
-    """What reads the plain globals and closure cells of a step, to notice when they change."""
-    function = inspect.unwrap(step)
-    code: CodeType | None = getattr(function, "__code__", None)
-    if code is None:
-        return []
-    readers: list[Callable[[], Any]] = []
-    cells = function.__closure__ or ()
-    for cell in cells:
-        try:
-            if _is_plain(cell.cell_contents):
-                readers.append(functools.partial(_plain_cell, cell))
-            elif _is_module(cell.cell_contents):
-                readers.append(functools.partial(getattr, cell.cell_contents, "training"))
-        except ValueError:  # not assigned yet
-            continue
-    scope = function.__globals__
-    codes = [code]
-    for inner in codes:
-        codes.extend(c for c in inner.co_consts if isinstance(c, type(code)))
-        readers += [
-            functools.partial(scope.get, name)
-            for name in inner.co_names
-            if name in scope and _is_plain(scope[name])
-        ]
-        readers += [
-            functools.partial(getattr, scope[name], "training")
-            for name in inner.co_names
-            if _is_module(scope.get(name))
-        ]
-    return readers
-
-
 def _titles(step: Callable[..., Any]) -> dict[int, str]:
     """What the models that a step uses call their parameters, and it its own Tensors."""
     function = inspect.unwrap(step)
@@ -228,23 +199,9 @@ def _titles(step: Callable[..., Any]) -> dict[int, str]:
     for name, x in named.items():
         if isinstance(x, Tensor):
             found[id(x)] = name
-        elif _is_module(x) and hasattr(x, "named_parameters"):
+        elif is_model(x) and hasattr(x, "named_parameters"):
             found.update({id(p): f"{name}_{own}" for own, p in x.named_parameters()})
     return found
-
-
-def _is_plain(x: Any) -> bool:
-    """Whether `x` is a number, a text or the like, also inside tuples."""
-    return isinstance(x, PLAIN) and (not isinstance(x, tuple) or all(_is_plain(y) for y in x))
-
-
-def _is_module(x: Any) -> bool:
-    """Whether `x` is a model, which may behave differently in training and in use."""
-    return isinstance(getattr(x, "training", None), bool) and not isinstance(x, type)
-
-
-def _plain_cell(cell: Any) -> Any:
-    return cell.cell_contents
 
 
 @overload

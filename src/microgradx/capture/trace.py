@@ -21,6 +21,7 @@ from microgradx.tensor import as_array
 from microgradx.value import Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = ["Backward", "Read", "Trace", "Write", "user_line"]
@@ -112,7 +113,9 @@ class Trace:
         ``id(node) -> node`` of the nodes that stand for arguments.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dice: Callable[[], list[Any]] = list) -> None:
+        self._reachable = dice  # where the step's own random generators stand
+        self.refusal: CaptureError | None = None
         self.born = tick()
         self.events: list[Write | Backward | Optimise] = []
         self.notes: dict[int, str] = {}  # id(node) -> the rule that made it in a backward pass
@@ -131,7 +134,7 @@ class Trace:
     def __enter__(self) -> Trace:  # noqa: PYI034 - not made to be subclassed
         self.born = tick()
         self._switch.__enter__()
-        self._dice = _dice()
+        self._dice = _dice(), self._reachable()
         return self
 
     def __exit__(
@@ -145,11 +148,20 @@ class Trace:
             node._data, node._grad, node.time = data, grad, time
         for generator, state in self._streams.values():
             generator.bit_generator.state = state  # the replay draws the same numbers again
-        if kind is None and self._dice != _dice():
+        if kind is not None:
+            return
+        if self.refusal is not None:  # the step caught it, and went on with what it should not know
+            raise self.refusal
+        everybodys, _ = self._dice
+        if (now := (_dice(), self._reachable())) != self._dice:
+            of = (
+                "Python's or NumPy's global random stream"
+                if now[0] != everybodys
+                else "a generator"
+            )
             raise CaptureError(
                 "capture",
-                "the step drew numbers from Python's or NumPy's global random stream, "
-                "and a replay would repeat them",
+                f"the step drew random numbers from {of}, and a replay would repeat them",
                 "Draw them outside and pass them as arguments, or use mg.rand and mg.randn",
             )
 
@@ -246,14 +258,19 @@ class Trace:
     def refuse(self, node: Any, what: str) -> None:
         """Somebody asks for the truth or the Python value of a traced node."""
         name = f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
-        raise CaptureError(
+        asked = f"{_ASKED.get(what, f'{what} of')} {name}"
+        branch = "truth" in _ASKED.get(what, "")
+        self.refusal = CaptureError(
             "capture",
-            f"the step asked for the {_ASKED.get(what, what)} of {name} ({what} at {user_line()}), "
+            f"the step asked for the {asked} ({what} at {user_line()}), "
             "which another call may answer otherwise",
             "Use mg.where(mg.greater(a, b), x, y), mg.maximum or mg.minimum, "
-            "or move it out of the step",
+            "or move it out of the step"
+            if branch
+            else "Return it from the step, and look at it outside",
             line=user_line(),
         )
+        raise self.refusal
 
     # ---- bookkeeping ----
     def _save(self, node: Any) -> None:
@@ -274,14 +291,17 @@ class Trace:
 
 
 _ASKED = {
-    "bool": "truth",
-    "float": "Python value",
-    "int": "Python value",
-    "item": "Python value",
-    "greater": "truth of a comparison",
-    "greater_equal": "truth of a comparison",
-    "less": "truth of a comparison",
-    "less_equal": "truth of a comparison",
-    "equal": "truth of a comparison",
-    "not_equal": "truth of a comparison",
+    "bool": "truth of",
+    "float": "Python value of",
+    "int": "Python value of",
+    "item": "Python value of",
+    "numpy": "numbers of",
+    "numpy.asarray": "numbers of",
+    "tolist": "numbers of",
+    "greater": "truth of a comparison of",
+    "greater_equal": "truth of a comparison of",
+    "less": "truth of a comparison of",
+    "less_equal": "truth of a comparison of",
+    "equal": "truth of a comparison of",
+    "not_equal": "truth of a comparison of",
 }

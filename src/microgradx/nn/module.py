@@ -16,6 +16,7 @@ import numpy as np
 
 from microgradx.errors import CheckpointError, UnsupportedError
 from microgradx.graph import tick
+from microgradx.modes import note_change
 from microgradx.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Module:
             parameters.discard(name)
             buffers.pop(name, None)
         table[name] = value
+        note_change()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
@@ -342,6 +344,7 @@ class Module:
         """
         for module in self.modules():
             module.__dict__["training"] = bool(mode)
+        note_change()
         return self
 
     def eval(self) -> Self:
