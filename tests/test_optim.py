@@ -297,7 +297,7 @@ def test_a_cycle_has_its_top_where_it_is_asked_for(part, top):
 
 
 def test_mistakes_are_answered():
-    from microgradx import Tensor, errors, optim  # noqa: PLC0415
+    from microgradx import Tensor, errors, nn, optim  # noqa: PLC0415
 
     p = Tensor([1.0])
     table = [
@@ -313,6 +313,39 @@ def test_mistakes_are_answered():
         (
             lambda: optim.Adam([p], betas=(0.9,)),
             "Adam: betas are (0.9,). Pass two numbers from 0 to below 1.",
+        ),
+        (
+            lambda: optim.Adam([p], betas=0.9),
+            "Adam: betas are 0.9. Pass two numbers from 0 to below 1.",
+        ),
+        (
+            lambda: optim.SGD(nn.Linear(2, 2)),
+            "SGD: the parameters are a Linear. Pass model.parameters().",
+        ),
+        (
+            lambda: optim.SGD([{"lr": 0.1}]),
+            "SGD: a group has no 'params', only ['lr']. "
+            'Pass {"params": [...], "lr": 0.1}, for example.',
+        ),
+        (
+            lambda: optim.lr_scheduler.CosineAnnealingLR(0.1, 10),
+            "CosineAnnealingLR: its first argument is a float instead of an optimizer. "
+            "Pass the optimizer whose rates to set.",
+        ),
+        (
+            lambda: optim.lr_scheduler.ReduceLROnPlateau([p]),
+            "ReduceLROnPlateau: its first argument is a list instead of an optimizer. "
+            "Pass the optimizer whose rates to set.",
+        ),
+        (
+            lambda: optim.lr_scheduler.StepLR(optim.SGD([p]), "3"),
+            "StepLR: step_size is '3'. Pass a positive integer for step_size.",
+        ),
+        (
+            lambda: optim.lr_scheduler.SequentialLR(
+                optim.SGD([p]), [optim.lr_scheduler.StepLR(optim.SGD([p]), 3)], []
+            ),
+            "SequentialLR: a schedule is of another optimizer. Make all of the same optimizer.",
         ),
         (lambda: optim.SGD([p], lr="0.1"), "SGD: lr is '0.1'. Pass lr of 0 or more."),
         (lambda: optim.RMSprop([p], alpha=1.5), "RMSprop: alpha is 1.5. Pass alpha from 0 to 1."),
@@ -342,6 +375,23 @@ def test_mistakes_are_answered():
         with pytest.raises(errors.MicrogradxError) as caught:
             call()
         assert str(caught.value) == message
+
+
+def test_an_option_is_not_written_where_nobody_reads_it():
+    from microgradx import Tensor, errors, optim  # noqa: PLC0415
+
+    w = Tensor([1.0])
+    optimizer = optim.SGD([w], lr=0.5)
+    with pytest.raises(errors.ArgumentError) as caught:
+        optimizer.lr = 5
+    assert str(caught.value) == (
+        "SGD: lr is an option of its parameter groups, and is read there alone. "
+        "Write optimizer.param_groups[0]['lr'] = 5."
+    )
+    optimizer.note = "of the user"
+    w.sum().backward()
+    optimizer.step()
+    assert w.item() == 0.5
 
 
 @pytest.mark.parametrize(

@@ -59,13 +59,26 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: list[dict[str, Any]] = []
         self._blocks: dict[int, Block] = {}  # of a group's small parameters
-        groups = list(params)
+        try:
+            groups = list(params)
+        except TypeError:
+            problem = f"the parameters are a {type(params).__name__}"
+            raise UnsupportedError(where, problem, "Pass model.parameters()") from None
         if not groups:
             raise ArgumentError(where, "there are no parameters", "Pass model.parameters()")
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("defaults", ()):
+            raise ArgumentError(
+                type(self).__name__,
+                f"{name} is an option of its parameter groups, and is read there alone",
+                f"Write optimizer.param_groups[0][{name!r}] = {value!r}",
+            )
+        super().__setattr__(name, value)
 
     def add_param_group(self, group: dict[str, Any]) -> None:
         """Add parameters with options of their own.
@@ -83,6 +96,9 @@ class Optimizer:
             If something is no leaf Tensor.
         """
         where = type(self).__name__
+        if "params" not in group:
+            problem = f"a group has no 'params', only {sorted(group)}"
+            raise ArgumentError(where, problem, 'Pass {"params": [...], "lr": 0.1}, for example')
         params = group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for name in group:
@@ -122,7 +138,8 @@ class Optimizer:
             if name in _SIZES and not (_is_number(value) and 0 <= value < math.inf):
                 raise ArgumentError(where, f"{name} is {value!r}", f"Pass {name} of 0 or more")
         betas = group.get("betas", (0.0, 0.0))
-        if len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
+        two = isinstance(betas, (tuple, list)) and len(betas) == 2
+        if not two or not all(_is_number(b) and 0 <= b < 1 for b in betas):
             raise ArgumentError(where, f"betas are {betas}", "Pass two numbers from 0 to below 1")
 
     def _parameters(self) -> list[Tensor]:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from microgradx.errors import ArgumentError
+from microgradx.optim.lr_scheduler.schedule import owned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,8 @@ class ReduceLROnPlateau:
             problem = f"mode {mode!r}, threshold_mode {threshold_mode!r}, factor {factor}"
             remedy = "Use 'min' or 'max', 'rel' or 'abs', and a factor below 1"
             raise ArgumentError("ReduceLROnPlateau", problem, remedy)
-        self.optimizer, self.factor, self.patience = optimizer, factor, patience
+        self.optimizer = owned("ReduceLROnPlateau", optimizer)
+        self.factor, self.patience = factor, patience
         self.sign = 1 if mode == "min" else -1
         self.threshold, self.relative = threshold, threshold_mode == "rel"
         self.cooldown, self.min_lr, self.eps = cooldown, min_lr, eps

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from microgradx.errors import ArgumentError, CheckpointError
@@ -23,6 +25,7 @@ __all__ = [
     "SequentialLR",
     "StepLR",
     "count",
+    "owned",
 ]
 
 
@@ -43,7 +46,7 @@ class Schedule:
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
+        self.optimizer = owned(type(self).__name__, optimizer)
         self.base_lrs = [
             group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups
         ]
@@ -311,6 +314,10 @@ class SequentialLR:
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[Schedule], milestones: Sequence[int]
     ) -> None:
+        owned("SequentialLR", optimizer)
+        if any(getattr(s, "optimizer", None) is not optimizer for s in schedulers):
+            problem = "a schedule is of another optimizer"
+            raise ArgumentError("SequentialLR", problem, "Make all of the same optimizer")
         if len(milestones) != len(schedulers) - 1:
             problem = f"{len(schedulers)} schedules and {len(milestones)} milestones"
             raise ArgumentError("SequentialLR", problem, "Pass one milestone less than schedules")
@@ -347,6 +354,16 @@ class SequentialLR:
 def count(where: str, **number: Any) -> int:
     """A positive whole number, or an ArgumentError."""
     ((name, n),) = number.items()
-    if n != int(n) or n < 1:
+    is_number = isinstance(n, Real)
+    if not is_number or not 1 <= n < math.inf or n != int(n):
         raise ArgumentError(where, f"{name} is {n!r}", f"Pass a positive integer for {name}")
     return int(n)
+
+
+def owned(where: str, optimizer: Optimizer) -> Optimizer:
+    """The optimizer, if it has rates to set."""
+    if not isinstance(getattr(optimizer, "param_groups", None), list):
+        kind = type(optimizer).__name__
+        problem = f"its first argument is a {kind} instead of an optimizer"
+        raise ArgumentError(where, problem, "Pass the optimizer whose rates to set")
+    return optimizer
