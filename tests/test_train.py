@@ -339,6 +339,88 @@ def test_contradictions_are_answered_before_the_first_step(tmp_path):
     assert digest(model) == before
 
 
+def test_arguments_of_other_kinds_are_answered_before_the_first_step():
+    model, optimizer, schedule = build(schedule=SCHEDULES["step"][0])
+    _, other, _ = build()
+    before = digest(model)
+    made = "Pass an object, such as optim.Adam(model.parameters())."
+    named = 'Pass {"accuracy": train.accuracy}, for example.'
+    table = [
+        ({"optimizer": "adam"}, f"fit: the optimizer is 'adam'. {made}"),
+        ({"optimizer": optim.Adam}, f"fit: the optimizer is the class Adam. {made}"),
+        (
+            {"loss": "mse"},
+            "fit: the loss is 'mse'. "
+            "Pass a function of answers and targets, such as nn.functional.mse_loss.",
+        ),
+        (
+            {"loss": nn.MSELoss},
+            "fit: the loss is the class MSELoss. "
+            "Pass a function of answers and targets, such as MSELoss().",
+        ),
+        ({"metrics": ["accuracy"]}, f"fit: a metric is 'accuracy'. {named}"),
+        ({"metrics": {"best": 1.0}}, f"fit: a metric is 1.0. {named}"),
+        ({"metrics": 3}, f"fit: a metric is 3. {named}"),
+        (
+            {"metrics": [train.accuracy, train.accuracy]},
+            f"fit: two metrics have the name 'accuracy'. {named}",
+        ),
+        ({"callbacks": 5}, "fit: a callback is 5. Pass functions of the history."),
+        ({"callbacks": ["log"]}, "fit: a callback is 'log'. Pass functions of the history."),
+        (
+            {"penalty": 1e-4},
+            "fit: the penalty is 0.0001. "
+            "Pass a function, such as lambda: 0.0001 * nn.l2_penalty(model.parameters()).",
+        ),
+        (
+            {"schedule": 0.5},
+            "fit: the schedule is 0.5. "
+            "Pass an object, such as optim.lr_scheduler.CosineAnnealingLR(optimizer, ...).",
+        ),
+        (
+            {"schedule": optim.lr_scheduler.StepLR},
+            "fit: the schedule is the class StepLR. "
+            "Pass an object, such as optim.lr_scheduler.StepLR(optimizer, ...).",
+        ),
+        ({"clip_norm": "a"}, "fit: clip_norm is 'a'. Pass a number of 0 or more."),
+        ({"clip_norm": -1.0}, "fit: clip_norm is -1.0. Pass a number of 0 or more."),
+        ({"explosion": "a"}, "fit: explosion is 'a'. Pass a number of 0 or more."),
+        ({"epochs": None}, "fit: epochs is None. Pass a whole number of 0 or more."),
+    ]
+    for options, message in table:
+        with pytest.raises(errors.ArgumentError) as caught:
+            train.fit(model, (X, Y), **options)
+        assert str(caught.value) == message
+    for used in ({}, {"optimizer": other}):
+        with pytest.raises(errors.ArgumentError) as caught:
+            train.fit(model, (X, Y), schedule=schedule, **used)
+        assert str(caught.value) == (
+            "fit: the schedule sets the rates of another optimizer than the one that is used. "
+            "Pass optimizer=... with the optimizer that the schedule was made of."
+        )
+    with pytest.raises(errors.ArgumentError, match="the model is a function"):
+        train.fit(lambda x: x, (X, Y), optimizer=optimizer)
+    with pytest.raises(errors.ArgumentError, match="find_lr: the optimizer is 'adam'"):
+        train.find_lr(model, (X, Y), optimizer="adam")
+    assert digest(model) == before
+
+
+def test_metrics_and_callbacks_may_be_written_shortly():
+    def error_rate(answers, labels):
+        return 1 - train.accuracy(answers, labels)
+
+    lengths = []
+    _, history = run(
+        metrics=[train.accuracy, error_rate], callbacks=lambda past: lengths.append(len(past))
+    )
+    assert lengths == [1, 2, 3]
+    assert np.add(history["accuracy"], history["error_rate"]).tolist() == [1.0, 1.0, 1.0]
+    _, alone = run(metrics=train.accuracy)
+    assert alone["accuracy"] == history["accuracy"]
+    found = train.evaluate(build()[0], (X, Y), metrics=[train.accuracy])
+    assert set(found) == {"loss", "accuracy"}
+
+
 def test_a_loss_is_a_tensor_of_one_number():
     table = [
         (lambda x, y: nn.functional.cross_entropy(x, y, reduction="none"), "of shape (40,)"),

@@ -11,14 +11,16 @@ from microgradx import modes
 from microgradx.errors import ArgumentError
 from microgradx.nn.functional import cross_entropy
 from microgradx.tensor import Tensor
+from microgradx.train.arguments import named_metrics
 from microgradx.train.feeding import batches_of, pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from microgradx.nn import Module
+    from microgradx.train.arguments import Metrics
 
 __all__ = ["evaluate", "predict"]
 
@@ -54,7 +56,7 @@ def evaluate(
     data: Any,
     *,
     loss: Callable[[Any, Any], Tensor] | None = cross_entropy,
-    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
+    metrics: Metrics | None = None,
     batch_size: int = 1024,
 ) -> dict[str, float]:
     """Measure a model in evaluation mode, without a graph.
@@ -67,8 +69,8 @@ def evaluate(
         As `fit` takes them.
     loss : callable, optional
         Its mean over all rows is measured; None for none.
-    metrics : dict of str to callable, optional
-        ``metric(answers, y)``, of all rows together.
+    metrics : dict of str to callable, or iterable of callable, optional
+        ``metric(answers, y)``, of all rows together. Functions alone go by their own names.
     batch_size : int, optional
         How many rows at a time, for data that are arrays.
 
@@ -82,6 +84,7 @@ def evaluate(
     ArgumentError
         If there is nothing to measure, or a metric gives something else than a number.
     """
+    named = named_metrics("evaluate", metrics)
     answers, labels = [], []
     total, rows = 0.0, 0
     with _evaluation(model):
@@ -90,15 +93,15 @@ def evaluate(
             if loss is not None:
                 total += loss(out, y).item() * len(y)
             rows += len(y)
-            if metrics:
+            if named:
                 answers.append(out.numpy())
                 labels.append(np.asarray(y))
     if not rows:
         raise ArgumentError("evaluate", "the data hold no rows", "Pass at least one")
     found = {} if loss is None else {"loss": total / rows}
-    if metrics:
+    if named:
         all_answers, all_labels = np.concatenate(answers), np.concatenate(labels)
-        found |= {name: _number(name, f(all_answers, all_labels)) for name, f in metrics.items()}
+        found |= {name: _number(name, f(all_answers, all_labels)) for name, f in named.items()}
     return found
 
 

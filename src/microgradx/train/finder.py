@@ -11,6 +11,7 @@ import numpy as np
 from microgradx import optim
 from microgradx.errors import ArgumentError
 from microgradx.nn.functional import cross_entropy
+from microgradx.train.arguments import check_learner
 from microgradx.train.checkpoint import Generators, snapshot
 from microgradx.train.feeding import batches_of, pairs
 
@@ -102,6 +103,7 @@ def find_lr(
     if not 0 < low < high or steps < 2:
         problem = f"{steps} rates from {low} to {high}"
         raise ArgumentError("find_lr", problem, "Pass 0 < low < high and at least 2 steps")
+    check_learner("find_lr", model, loss, optimizer)
     optimizer = optimizer or optim.Adam(model.parameters())
     batches = batches_of(data, batch_size, np.random.default_rng(rng), "find_lr")
     generators = Generators(model, [getattr(batches, "rng", None)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,14 @@ from microgradx import optim
 from microgradx.errors import ArgumentError
 from microgradx.files import check_writable
 from microgradx.nn.functional import cross_entropy
+from microgradx.train.arguments import (
+    check_learner,
+    check_options,
+    check_penalty,
+    check_schedule,
+    listed_callbacks,
+    named_metrics,
+)
 from microgradx.train.checkpoint import Generators, snapshot
 from microgradx.train.divergence import Watch
 from microgradx.train.evaluation import evaluate
@@ -22,10 +29,11 @@ from microgradx.train.history import History
 from microgradx.train.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from microgradx.nn import Module
     from microgradx.tensor import Tensor
+    from microgradx.train.arguments import Metrics
 
 __all__ = ["fit"]
 
@@ -39,7 +47,7 @@ def fit(
     epochs: int = 10,
     batch_size: int = 64,
     validation: Any = None,
-    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
+    metrics: Metrics | None = None,
     schedule: Any = None,
     schedule_by: str = "epoch",
     penalty: Callable[[], Tensor] | None = None,
@@ -51,7 +59,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
-    callbacks: Iterable[Callable[[History], Any]] = (),
+    callbacks: Callable[[History], Any] | Iterable[Callable[[History], Any]] = (),
     capture: bool = False,
     progress: Any = False,
     rng: int | np.random.Generator | None = None,
@@ -75,12 +83,12 @@ def fit(
         For data that are arrays.
     validation : tuple of arrays, iterable of batches, or float, optional
         Measured after each epoch, never trained on. A number is the part of the data to set apart.
-    metrics : dict of str to callable, optional
+    metrics : dict of str to callable, or iterable of callable, optional
         ``metric(answers, y)`` for each name, for example ``{"accuracy": accuracy}``; measured on
-        `validation`, or else on the data.
+        `validation`, or else on the data. Functions alone go by their own names.
     schedule : object with ``step()``, optional
-        A learning-rate schedule; a `ReduceLROnPlateau` gets the monitored measure. Checkpoints also
-        need its ``state_dict()`` and ``load_state_dict()``.
+        A learning-rate schedule of `optimizer`; a `ReduceLROnPlateau` gets the monitored measure.
+        Checkpoints also need its ``state_dict()`` and ``load_state_dict()``.
     schedule_by : {"epoch", "batch"}, optional
         When the schedule takes its step.
     penalty : callable, optional
@@ -101,7 +109,7 @@ def fit(
         And after so many steps.
     resume : bool, optional
         Go on from `checkpoint` if that file exists: to the same bits as without the break.
-    callbacks : iterable of callable, optional
+    callbacks : callable, or iterable of callable, optional
         Called with the history after every epoch; a true answer stops the training. `CSVLog` is
         one.
     capture : bool, optional
@@ -128,7 +136,8 @@ def fit(
     CheckpointError
         If the checkpoint is damaged, does not fit or cannot be written.
     ArgumentError
-        If there is nothing to train on, or arguments contradict each other.
+        If there is nothing to train on, an argument is of another kind or out of range, or
+        arguments contradict each other, as a schedule of another optimizer does.
 
     Examples
     --------
@@ -140,7 +149,15 @@ def fit(
     >>> round(model.weight.item(), 3), history.stopped
     (3.0, 'epochs')
     """
-    _refuse_contradictions(epochs, patience, schedule_by)
+    check_learner("fit", model, loss, optimizer)
+    check_schedule(schedule, optimizer)
+    check_penalty(penalty)
+    check_options(
+        schedule_by,
+        {"epochs": epochs, "patience": patience, "checkpoint_every": checkpoint_every},
+        {"clip_norm": clip_norm, "explosion": explosion},
+    )
+    measured, called = named_metrics("fit", metrics), listed_callbacks(callbacks)
     if checkpoint is not None:
         check_writable(checkpoint)
     elif resume or checkpoint_every is not None:
@@ -178,7 +195,7 @@ def fit(
             measures = training.run_epoch(epoch)
             if not measures:
                 break
-            measures |= _validated(model, batches, tests, loss, dict(metrics or {}))
+            measures |= _validated(model, batches, tests, loss, measured)
             measures["seconds"] = time.monotonic() - start
             if history.monitor not in measures:
                 problem = f"there is no measure {history.monitor!r} to monitor"
@@ -191,7 +208,7 @@ def fit(
             if schedule is not None and not training.by_batch:
                 _step(schedule, history)
             training.remember()
-            answers = [callback(history) for callback in callbacks]
+            answers = [callback(history) for callback in called]
             history.stopped = _verdict(history, patience, min_gradient, any(answers))
             training.epoch, training.batch = epoch + 1, 0
             training.save()
@@ -202,17 +219,6 @@ def fit(
     if (keeps_best or training.interrupted) and training.best is not None:
         model.load_state_dict(training.best)
     return history
-
-
-def _refuse_contradictions(epochs: int, patience: int | None, schedule_by: str) -> None:
-    if schedule_by not in {"epoch", "batch"}:
-        problem = f"schedule_by is {schedule_by!r}"
-        raise ArgumentError("fit", problem, "Pass 'epoch' or 'batch'")
-    for name, number in (("epochs", epochs), ("patience", patience)):
-        least = 1 if name == "patience" else 0
-        if number is not None and not (isinstance(number, Integral) and number >= least):
-            problem = f"{name} is {number!r}"
-            raise ArgumentError("fit", problem, f"Pass a whole number of {least} or more")
 
 
 def _validated(
