@@ -339,3 +339,22 @@ def test_zero_gradient_through_a_singularity_stays_zero():
 def test_arrays_and_values_do_not_mix_silently(make):
     with pytest.raises(TypeError, match="a Value is one number and cannot meet a ndarray"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("f", "second"),
+    [
+        (abs, 2.0),
+        (mg.relu, 2.0),
+        (lambda x: mg.maximum(x, 1.0), 2.0),
+        (lambda x: mg.maximum(x, x * 2), 4.0),
+        (lambda x: mg.minimum(x * 3, x), 2.0),
+        (lambda x: mg.clip(x, -5.0, 5.0), 2.0),
+    ],
+)
+def test_second_derivatives_pass_through_slopes_that_are_piecewise_constant(f, second):
+    x = Value(2.0)
+    (f(x) * x).backward(create_graph=True)
+    slope, x.grad = x.grad, 0.0
+    slope.backward()
+    assert x.grad == second

@@ -162,6 +162,8 @@ def _pull_many(cls: Any, op: Any, g: Any, z: Any, xs: tuple[Any, ...]) -> None:
             if x.__class__ is cls:
                 x._grad += c
         return
+    if not op.vjps:  # piecewise constant: nothing flows back
+        return
     for x, rule in zip(xs, op.float_vjps, strict=True):
         if rule is not None and x.__class__ is cls:
             x._grad += rule(g, z, *inputs)
@@ -508,6 +510,8 @@ def scalar_root(root: Any) -> None:
 def pull_floats(node: Any) -> list[tuple[Any, Any]]:
     """The cotangents that a Value's ``grad`` sends to its parents, as ``(parent, number)``."""
     cls, op = node.__class__, node.op
+    if op.each is None and not op.vjps:  # piecewise constant
+        return []
     g, z, inputs = node._grad, node._data, node.inputs
     pulled = (
         op.float_each(g, z, *inputs)

@@ -148,7 +148,7 @@ def apply(op: Primitive, *args: Any) -> Any:
     if z.__class__ is not float and z.__class__ is not Fraction:
         z = float(z)
     # The walk's short paths know one or two inputs with a rule for each; all others go in a tuple.
-    many = op.each is not None or len(xs) > 2 or None in op.vjps
+    many = op.each is not None or len(xs) > 2 or not op.vjps or None in op.vjps
     x, y = (tuple(xs), None) if many else (*xs, None)[:2]
     return _record(op, z, x, y, _mode() or modes.USUAL)
 
