@@ -304,16 +304,32 @@ def test_an_infinite_loss_names_the_first_operation():
         thermometer(1e-2, explosion=None)
 
 
-def test_bad_data_are_named_as_such():
+@pytest.mark.parametrize("capture", [False, True])
+def test_bad_data_are_named_as_such(capture):
     x = X.copy()
     x[3, 1] = np.nan
     model = nn.Linear(3, 2)
     before = digest(model)
-    with pytest.raises(
-        errors.DivergenceError, match="loss became nan in epoch 1, first in the data"
-    ):
-        train.fit(model, (x, Y), optimizer=optim.SGD(model.parameters()), batch_size=40)
+    with pytest.raises(errors.DivergenceError) as caught:
+        train.fit(
+            model,
+            (x, Y),
+            optimizer=optim.SGD(model.parameters()),
+            batch_size=40,
+            capture=capture,
+        )
+    assert str(caught.value) == (
+        "fit: the loss became nan in epoch 1, first in the data. "
+        "Remove the rows with nan or infinity from the data, or fill the gaps."
+    )
     assert digest(model) == before
+
+
+def test_bad_targets_are_data_too():
+    y = X.sum(axis=1, keepdims=True)
+    y[5] = np.inf
+    with pytest.raises(errors.DivergenceError, match=r"first in the data\. Remove the rows"):
+        train.fit(nn.Linear(3, 1), (X, y), loss=mse_loss, batch_size=40)
 
 
 def test_contradictions_are_answered_before_the_first_step(tmp_path):

@@ -50,7 +50,7 @@ class Watch:
         Raises
         ------
         DivergenceError
-            Naming the learning rate and the first operation that gave a bad number.
+            Naming the learning rate and the first operation that gave a bad number, or the data.
         """
         if self.first is None and math.isfinite(value):
             self.first = abs(value)
@@ -69,6 +69,8 @@ class Watch:
             problem = f"the loss became {value} in epoch {epoch}"
             problem += f", first in {source}" if source else ""
         remedy = f"Lower the learning rate, which is {lr:g}, or scale the inputs"
+        if source == "the data":
+            remedy = "Remove the rows with nan or infinity from the data, or fill the gaps"
         raise DivergenceError("fit", problem, remedy, lr=lr, epoch=epoch, loss=value, op=source)
 
     def source(self, loss: Tensor) -> str:
