@@ -214,6 +214,36 @@ def test_a_diverging_run_is_told_and_not_saved(command, few_digits):
     assert Path("w.npz").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("rate", [1e6, 1e30])
+@pytest.mark.parametrize("eager", [(), ("--eager",)])
+def test_a_training_that_diverges_saves_nothing(rate, eager, command, few_digits):
+    Path("digits.npz").write_bytes(b"of yesterday")
+    code, out, err = command("digits", "--data", few_digits, "--quiet", "--lr", rate, *eager)
+    assert code == 2
+    assert out == ""
+    assert re.fullmatch(
+        r"microgradx: digits: the loss (grew from 2\.\d+ to \S+|became (nan|inf)) in epoch 1\. "
+        rf"Lower --lr, which is {re.escape(format(rate, 'g'))}\.\n",
+        err,
+    )
+    assert Path("digits.npz").read_bytes() == b"of yesterday"
+    assert len(list(Path().iterdir())) == 1
+
+
+def test_one_epoch_is_not_plural(command, few_digits):
+    _, out, _ = command("digits", "--data", few_digits, "--epochs", 1, "--quiet", "--no-pictures")
+    assert " after 1 epoch in " in out
+
+
+@pytest.mark.parametrize("name", ["digits", "thermometer"])
+def test_an_unknown_argument_leads_to_the_sub_commands_help(name, command):
+    code, _, err = command(name, "--epoch", 3)
+    assert code == 2
+    assert err == (
+        f"microgradx {name}: unrecognized arguments: --epoch 3. See microgradx {name} --help.\n"
+    )
+
+
 def test_an_interrupt_saves_nothing(command, few_digits, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -11,7 +11,11 @@ def test_the_thermometer_ends_where_the_book_does(capsys):
     assert main(["thermometer"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[-2].split() == ["5000", "2.9276", "-0.0001", "0.0006", "5.3671", "-17.3012"]
-    assert out[-1].startswith("degrees Celsius = 0.5367 * reading -17.3012")
+    assert out[-1] == (
+        "degrees Celsius = 0.5367 * reading - 17.3012 (Fahrenheit's is 0.5556 * reading - 17.7778)"
+    )
+    assert main(["thermometer", "--epochs", "1"]) == 0
+    assert "degrees Celsius = 0.1776 * reading + 0.1064 (" in capsys.readouterr().out
 
 
 def test_the_thermometer_in_json(capsys):

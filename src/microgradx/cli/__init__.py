@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from microgradx import __version__
 from microgradx.cli import check, digits, draw, examples, thermometer
@@ -26,6 +26,14 @@ _MISTAKE, _INTERRUPTED = 2, 130
 
 class _Parser(argparse.ArgumentParser):
     """A parser that answers a mistake with one sentence."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        # A sub-command would hand what it does not know to the whole command, whose help is of
+        # no use then.
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(_MISTAKE, f"{self.prog}: {message}. See {self.prog} --help.\n")

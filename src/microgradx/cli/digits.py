@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from microgradx.capture import capture
 from microgradx.cli.arguments import count, rate, seed
 from microgradx.errors import DivergenceError
 from microgradx.nn.functional import cross_entropy
+from microgradx.train.divergence import Watch
 
 if TYPE_CHECKING:
     import argparse
@@ -146,8 +146,9 @@ def run(arguments: argparse.Namespace) -> int:
         files_made = {"out": arguments.out, "pictures": drawn}
         print(json.dumps({**report, "seconds": round(seconds, 3), **files_made}))
     else:
+        epochs = "1 epoch" if arguments.epochs == 1 else f"{arguments.epochs} epochs"
         print(
-            f"test accuracy {report['accuracy']:.2%} after {arguments.epochs} epochs in "
+            f"test accuracy {report['accuracy']:.2%} after {epochs} in "
             f"{seconds:.1f} s; weights saved to {arguments.out}"
         )
         if drawn and not arguments.quiet:
@@ -192,6 +193,7 @@ def _train(
 ) -> Iterator[dict[str, Any]]:
     """Train, and report after each epoch."""
     optimizer = optim.Adam(model.parameters(), lr=arguments.lr)
+    watch = Watch(model, optimizer, explosion=1e3)  # as `fit` has it
     x_test = _rows(pictures.x_test)
     steps, done = arguments.epochs * len(batches), 0
 
@@ -211,13 +213,16 @@ def _train(
         for x, y in batches:
             for group in optimizer.param_groups:
                 group["lr"] = arguments.lr * (1 - done / steps)
-            total += learn(x, y).item() * len(y)
+            loss = learn(x, y).item()
+            try:
+                watch.check(None, loss, epoch)
+            except DivergenceError as error:
+                remedy = f"Lower --lr, which is {arguments.lr:g}"
+                raise DivergenceError("digits", error.problem, remedy, **error.facts) from None
+            total += loss * len(y)
             done += 1
             bar.update()
         total /= len(pictures.x_train)
-        if not math.isfinite(total):
-            problem = f"the loss became {total} in epoch {epoch}"
-            raise DivergenceError("digits", problem, f"Lower --lr, which is {arguments.lr}")
         with modes.no_grad():
             answers = model(x_test).numpy().argmax(axis=1)
         accuracy = float((answers == pictures.y_test).mean())

@@ -86,8 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
                 numbers += [_fitted(x, 9) for x in (w.item(), b.item())]
                 print(f"{epoch:7}", *numbers, flush=True)
     if not arguments.json:
-        line = f"{w.item() * arguments.scale:.4f} * reading {b.item():+.4f}"
-        print(f"degrees Celsius = {line} (Fahrenheit's is 0.5556 * reading -17.7778)")
+        sign = "-" if b.item() < 0 else "+"
+        line = f"{w.item() * arguments.scale:.4f} * reading {sign} {abs(b.item()):.4f}"
+        print(f"degrees Celsius = {line} (Fahrenheit's is 0.5556 * reading - 17.7778)")
     return 0
 
 
