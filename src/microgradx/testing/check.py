@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,10 @@ FLOOR = 1e-10
 """Relative slack for the rounding of the analytic side: the only tolerance that is not derived."""
 
 
+TRIES = 100
+"""Directions looked along for elements that have a slope: enough for each of fifty."""
+
+
 class _Wrong(Exception):  # noqa: N818 - not an error but a finding, on its way to the report
     def __init__(self, kind: str, reason: str, mismatches: Sequence[Mismatch] = ()) -> None:
         super().__init__(reason)
@@ -35,12 +40,18 @@ class _Wrong(Exception):  # noqa: N818 - not an error but a finding, on its way 
 
 
 class _Skipped(Exception):  # noqa: N818 - as above
-    pass
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason, self.remedy = reason, remedy
+
+
+class _Unclear(_Skipped):
+    """No slope along a direction: a few elements may be to blame for all."""
 
 
 def _dot(a: Array, b: Array) -> tuple[float, float]:
-    """``sum(a * b)`` and the sum of magnitudes."""
-    product = np.asarray(a, float) * b
+    """``sum(a * b)`` and the sum of magnitudes; what does not move or count may be nan."""
+    product = np.where((a == 0) | (b == 0), 0.0, np.asarray(a, float) * b)
     return float(product.sum()), float(np.abs(product).sum())
 
 
@@ -123,7 +134,8 @@ class Check:
             with np.errstate(all="ignore"):
                 self._run(cotangent, reference, invariants)
         except _Skipped as skip:
-            report.status, report.reason = "skipped", str(skip)
+            report.status, report.reason, report.remedy = "skipped", skip.reason, skip.remedy
+            report.observations.clear()
         except _Wrong as wrong:
             report.status, report.kind, report.reason = "failed", wrong.kind, wrong.reason
             report.mismatches = wrong.mismatches
@@ -134,7 +146,8 @@ class Check:
     ) -> None:
         z = self.forward(self.at())
         if z.dtype.kind != "f":
-            raise _Skipped(f"the output is {z.dtype}, so there is nothing to differentiate")
+            reason = f"the output is {z.dtype}, so there is nothing to differentiate"
+            raise _Skipped(reason, "Return floating numbers")
         if reference is not None:
             self._against_reference(z, reference)
         v = self._cotangent(cotangent, z)
@@ -145,8 +158,17 @@ class Check:
         # and it shows at points where the function has no derivative, too.
         if "frozen" in invariants:
             self._frozen(v)
-        if not np.isfinite(z).all():
-            raise _Skipped("the function is not finite here")
+        finite = np.isfinite(z)
+        if not finite.all():
+            if not v[finite].any():
+                raise _Skipped("the function is not finite here", "Move the inputs into its domain")
+            # The other elements can be judged, but not the invariants: 0 * inf is nan in any rule.
+            v, invariants = np.where(finite, v, 0), frozenset()
+            self.report.unjudged = int(np.sum(~finite))
+            self.report.observations.append(
+                f"{self.report.unjudged} of {z.size} elements of the output were left out: "
+                "the function is not finite there"
+            )
         gradients = self._pulled(v, z, invariants)
         if "linear" in invariants:
             self._linear(v, gradients)
@@ -156,7 +178,7 @@ class Check:
             if any(np.any(g != 0) for g in gradients):
                 raise _Wrong("leak", "an empty output has a gradient that is not zero")
             return
-        self._along_a_direction(v, z, gradients)
+        self._compare(v, z, gradients)
         if "shared" in invariants and self.library.has_leaves:
             self._shared(v)
 
@@ -316,24 +338,78 @@ class Check:
         return None
 
     # ---- the number -------------------------------------------------------------------------
-    def _along_a_direction(self, v: Array, z: Array, gradients: Sequence[Array]) -> None:
+    def _compare(self, v: Array, z: Array, gradients: Sequence[Array]) -> None:
+        """Compare along a direction of all elements or, failing that, of those with a slope."""
+        whole = bool(np.isfinite(z).all())
+        moved = [np.isfinite(g) | whole for g in gradients]
+        try:
+            self._along_a_direction(v, z, gradients, moved)
+        except _Unclear as unclear:
+            clear = self._with_a_slope(v, z, moved)
+            total, left = sum(m.size for m in moved), sum(int(m.sum()) for m in clear)
+            if not left:
+                raise
+            if left < total:
+                self.report.unjudged += total - left
+                self.report.observations.append(
+                    f"{total - left} of {total} elements could not be judged: {unclear.reason}"
+                )
+            self._along_a_direction(v, z, gradients, clear)
+
+    def _with_a_slope(self, v: Array, z: Array, moved: Sequence[Array]) -> list[Array]:
+        """Of the elements that are `moved`, those that have a slope, found by halving."""
+        flat = np.concatenate([m.reshape(-1) for m in moved])
+        ends = np.cumsum([m.size for m in moved])[:-1]
+
+        def shaped(flags: Array) -> list[Array]:
+            pieces = np.split(flags, ends)
+            return [p.reshape(m.shape) for p, m in zip(pieces, moved, strict=True)]
+
+        clear = np.zeros(flat.size, bool)
+        parts = deque(np.array_split(np.flatnonzero(flat), 2))
+        dtype, weights = precision(*self.at(), z), v.astype(np.float64).reshape(-1)
+        for _ in range(TRIES):
+            part = parts.popleft() if parts else np.zeros(0, int)
+            if not part.size:
+                continue
+            own = np.zeros(flat.size, bool)
+            own[part] = True
+            phi = self._along(self._directions(shaped(own), self.rng))
+            try:
+                _weighed(weights, ladder(phi, dtype=dtype, noise=self.noise, together=True))
+            except _Unclear:
+                parts.extend(np.array_split(part, 2) if part.size > 1 else ())
+            else:
+                clear[part] = True
+        return shaped(clear)
+
+    def _directions(self, moved: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+        """A random direction for each leaf, 0 for the elements that stay."""
+        drawn = [random_direction(x, rng) for x in self.at()]
+        return [np.where(m, u, 0.0) for m, u in zip(moved, drawn, strict=True)]
+
+    def _along(self, us: Sequence[Array]) -> Callable[[float], Array]:
+        """The flattened function of one number, along directions."""
         start = self.at()
-        directions = [random_direction(x, self.rng) for x in start]
+
+        def phi(t: float) -> Array:
+            moved = [
+                np.asarray(x + np.asarray(t * u, x.dtype)) for x, u in zip(start, us, strict=True)
+            ]
+            return self.forward(moved).astype(np.float64).reshape(-1)
+
+        return phi
+
+    def _along_a_direction(
+        self, v: Array, z: Array, gradients: Sequence[Array], moved: Sequence[Array]
+    ) -> None:
+        start = self.at()
+        directions = self._directions(moved, self.rng)
         dtype = precision(*start, z)
         pairs = [_dot(g, u) for g, u in zip(gradients, directions, strict=True)]
         analytic, magnitude = sum(p[0] for p in pairs), sum(p[1] for p in pairs)
 
-        def along(us: Sequence[Array]) -> Callable[[float], Array]:
-            def phi(t: float) -> Array:
-                moved = [
-                    np.asarray(x + np.asarray(t * u, x.dtype))
-                    for x, u in zip(start, us, strict=True)
-                ]
-                return self.forward(moved).astype(np.float64).reshape(-1)
-
-            return phi
-
-        phi = along(directions)
+        phi = self._along(directions)
         length = sum(float(np.abs(u).sum()) for u in directions)
         flat = v.astype(np.float64).reshape(-1)
         here = z.astype(np.float64).reshape(-1)
@@ -355,7 +431,7 @@ class Check:
                 cap = 16 * float(np.finfo(dtype).eps) * float(np.abs(v).max()) * length
                 tolerance += min(self._rounding(v, directions, analytic), cap)
             if kink and self.kink == "reject":
-                raise _Skipped("the point is a kink")
+                raise _Skipped("the point is a kink", "Move the inputs off it")
             if kink and self.kink == "error":
                 raise _Wrong("kink", "the function has no derivative here")
             if np.isfinite(analytic) and low - tolerance <= analytic <= high + tolerance:
@@ -363,17 +439,19 @@ class Check:
                 # Where the gradient vanishes, the tolerance is seen against the value's own size.
                 self.report.resolution = tolerance / (max(magnitude, _dot(v, z)[1]) or length)
                 return
-        if not self._regular(along, directions, flat, dtype, kink=kink):
-            raise _Skipped("one-sided derivatives here bound no gradient (a tie of a median, say)")
+        if not self._regular(directions, moved, flat, dtype, kink=kink):
+            reason = "one-sided derivatives here bound no gradient (a tie of a median, say)"
+            raise _Skipped(reason, "Move the inputs apart")
         if not self.localise:
             raise _Wrong("gradient", "the gradient along a direction")
         if not localisable(start):
             total = sum(x.size for x in start)
             self.report.observations.append(f"of {total:,} entries a few were looked at")
-        leaves = zip(self.leaves, start, gradients, strict=True)
         mismatches = localised(
-            lambda *xs: self.forward(xs), list(leaves), v, z, floor=self.floor, noise=self.noise
-        )
+            lambda *xs: self.forward(_mixed(moved, xs, start)),
+            list(zip(self.leaves, start, _mixed(moved, gradients), strict=True)),
+            v, z, floor=self.floor, noise=self.noise,
+        )  # fmt: skip
         if not mismatches:
             mismatches = [_unlocalised(analytic, low - tolerance, high + tolerance, kink=kink)]
         worst = mismatches[0]
@@ -395,8 +473,8 @@ class Check:
 
     def _regular(
         self,
-        along: Callable[..., Any],
         first: Sequence[Array],
+        moved: Sequence[Array],
         v: Array,
         dtype: np.dtype[Any],
         *,
@@ -411,10 +489,11 @@ class Check:
         rng = np.random.default_rng(self.report.seed + 1)
         convex = concave = np.ones(v.size, bool)
         for _ in range(12 if kink else 4):  # one pair of directions refutes by luck only
-            second = [random_direction(x, rng) for x in self.at()]
+            second = self._directions(moved, rng)
             both = [u + w for u, w in zip(first, second, strict=True)]
             one, two, sum_ = (
-                ladder(along(us), dtype=dtype, noise=self.noise) for us in (first, second, both)
+                ladder(self._along(us), dtype=dtype, noise=self.noise)
+                for us in (first, second, both)
             )
             size = self.floor * (np.abs(one.right) + np.abs(two.right))
             right = sum_.right - one.right - two.right
@@ -431,7 +510,7 @@ def _weighed(v: Array, d: Derivative) -> tuple[float, float, float, bool]:
 
     Raises
     ------
-    _Skipped
+    _Unclear
         If an element that counts has no claim.
     """
     kink = d.status == Status.KINK
@@ -441,9 +520,9 @@ def _weighed(v: Array, d: Derivative) -> tuple[float, float, float, bool]:
     high = np.where(kink, np.maximum(*ends), v * d.value)
     error = np.abs(v) * np.where(kink, np.maximum(d.left_error, d.right_error), d.error)
     if np.any(counts & (d.status == Status.EDGE)):
-        raise _Skipped("the point is on the edge of the domain")
+        raise _Unclear("the point is on the edge of the domain", "Move the inputs inside it")
     if not np.isfinite(error[counts]).all():
-        raise _Skipped("no step tells the slope from noise here")
+        raise _Unclear("no step tells the slope from noise here", "Try other inputs")
     return (
         float(low[counts].sum()),
         float(high[counts].sum()),
@@ -458,6 +537,14 @@ def _unlocalised(analytic: float, low: float, high: float, *, kink: bool) -> Mis
     story = "no single coordinate shows it, only moving several at once"
     middle, error = (low + high) / 2, (high - low) / 2
     return Mismatch(-1, (), (), analytic, middle, error, 1, 1, kind, story)
+
+
+def _mixed(
+    moved: Sequence[Array], new: Sequence[Array], old: Sequence[Array] | None = None
+) -> list[Array]:
+    """The elements that are `moved` from `new`, the others from `old`, or 0."""
+    rest = [np.zeros_like(x) for x in new] if old is None else old
+    return [np.where(m, x, y) for m, x, y in zip(moved, new, rest, strict=True)]
 
 
 def _same(a: Array, b: Array) -> bool:

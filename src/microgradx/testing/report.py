@@ -66,6 +66,8 @@ class Report:
         compared, for the `reason` given.
     reason : str
         Why it was skipped, or what failed, in one sentence.
+    remedy : str
+        What to do if it was skipped.
     kind : str
         The class of the failure in one word; empty if there is none.
     resolution : float
@@ -73,6 +75,9 @@ class Report:
         have been seen. How strong the pass was.
     evaluations : int
         Calls of the function.
+    unjudged : int
+        Elements, of inputs on the edge of the domain or of the output where it is not finite, that
+        the outcome says nothing about.
     mismatches : list of Mismatch
         Filled on failure.
     observations : list of str
@@ -88,9 +93,11 @@ class Report:
     name: str
     status: str = "ok"
     reason: str = ""
+    remedy: str = ""
     kind: str = ""
     resolution: float = 0.0
     evaluations: int = 0
+    unjudged: int = 0
     mismatches: list[Mismatch] = field(default_factory=list)
     observations: list[str] = field(default_factory=list)
     adapter: str = ""
@@ -130,8 +137,8 @@ class Report:
         plain = {
             key: getattr(self, key)
             for key in (
-                "name", "status", "reason", "kind", "resolution", "evaluations", "adapter", "seed",
-                "order", "weak", "observations",
+                "name", "status", "reason", "remedy", "kind", "resolution", "evaluations",
+                "unjudged", "adapter", "seed", "order", "weak", "observations",
             )
         }  # fmt: skip
         plain["mismatches"] = [vars(m) | {"index": list(m.index)} for m in self.mismatches]
@@ -149,8 +156,10 @@ class Report:
         """
         if self.status != "failed":
             if not self.passed:
-                return f"{self.name}: {self.status}: {self.reason}"
-            return f"{self.name}: {self.status} (resolution {self.resolution:.1e})"
+                since = f"nothing was compared, since {self.reason}. {self.remedy}"
+                return f"{self.name}: {self.status}: {since}"
+            strength = f"resolution {self.resolution:.1e}"
+            return f"{self.name}: {self.status} ({'; '.join([strength, *self.observations])})"
         title = "wrong second derivative" if self.order > 1 else "wrong gradient"
         title = "wrong value" if self.kind == "value" else title
         lines = [f"{self.name}: {title}: {self.reason}"]
