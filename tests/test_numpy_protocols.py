@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import microgradx as mg
+from microgradx import Value
 from microgradx.errors import UnsupportedError
 from microgradx.protocols import ACCUMULATE, CONSTANT, FACTS, FUNCTIONS, REDUCE, UFUNCS
 
@@ -168,3 +169,27 @@ def test_signatures_use_numpys_words():
             continue
         missing = {(function.__name__, word) for word in theirs & WORDS - set(accepted)}
         assert missing <= LACKING
+
+
+# ---- Values --------------------------------------------------------------------------------------
+def test_numpys_functions_take_values():
+    x = Value(2.0)
+    z = np.float64(3.0) * np.exp(np.sin(x)) + np.array(1.0)
+    z.backward()
+    assert z.data == pytest.approx(3.0 * np.exp(np.sin(2.0)) + 1.0)
+    assert x.grad == pytest.approx(3.0 * np.exp(np.sin(2.0)) * np.cos(2.0))
+    assert (np.float64(2.0) < Value(3.0)) is True
+    assert mg.grad(lambda v: np.arctan2(v, 2.0))(1.0) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda v: np.ones(3) * v, "a Value is one number and cannot meet a ndarray"),
+        (lambda v: np.gcd(v, 2), "gcd: is not there for Values. Use a Tensor"),
+        (lambda v: np.multiply(v, 2, dtype=float), "is not there for Values"),
+    ],
+)
+def test_what_numpy_cannot_do_with_a_value_is_said(call, says):
+    with pytest.raises(UnsupportedError, match=says):
+        call(Value(2.0))

@@ -10,7 +10,7 @@ import pytest
 
 import microgradx as mg
 from microgradx import Tensor, Value
-from microgradx.errors import DataChangedError, GraphError
+from microgradx.errors import DataChangedError, DTypeError, GraphError, ShapeError
 
 pytestmark = pytest.mark.quick
 
@@ -374,3 +374,10 @@ def test_a_large_foreign_array_that_changes_is_noticed_and_a_small_one_was_copie
         else:
             z.backward()
             assert w.grad.tolist() == [100.0, 100.0]
+
+
+def test_negative_powers_of_whole_numbers_and_wrong_widths_are_explained():
+    with pytest.raises(DTypeError, match=r"no negative whole powers .* Use x.astype\(float\)"):
+        Tensor([1, 2]) ** -1
+    with pytest.raises(ShapeError, match=r"shape \(5, 3\) has 3 features, and the weights take 2"):
+        mg.nn.Linear(2, 8)(np.ones((5, 3), "f4"))

@@ -358,3 +358,11 @@ def test_second_derivatives_pass_through_slopes_that_are_piecewise_constant(f, s
     slope, x.grad = x.grad, 0.0
     slope.backward()
     assert x.grad == second
+
+
+def test_remainders_have_gradients():
+    x, y = Value(7.5), Value(2.0)
+    z = x % y + 9.0 % y
+    assert z.data == 1.5 + 1.0
+    z.backward()
+    assert (x.grad, y.grad) == (1.0, -3.0 - 4.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +117,27 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **opti
             else "Write it with the functions of microgradx, or use x.data for a constant",
         )
     return _on_arrays(getattr(ufunc, method), inputs, options)
+
+
+OPERATORS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
+    np.divide: operator.truediv, np.power: operator.pow, np.less: operator.lt,
+    np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge,
+    np.equal: operator.eq, np.not_equal: operator.ne,
+}  # fmt: skip
+
+
+def value_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """What ``np.f(value)`` and ``np.float64(2) * value`` do."""
+    name = ufunc.__name__
+    for x in inputs:
+        if not isinstance(x, Value) and np.ndim(x):
+            problem = f"a Value is one number and cannot meet a {type(x).__name__}"
+            raise _refuse(name, problem, "Use Tensors on both sides, or loop over the elements")
+    ours = OPERATORS.get(ufunc) or UFUNCS.get(ufunc)
+    if ours is None or method != "__call__" or options:
+        raise _refuse(name, "is not there for Values", "Use a Tensor, or float(value)")
+    return ours(*[x.item() if isinstance(x, (np.generic, np.ndarray)) else x for x in inputs])
 
 
 def _call(
@@ -304,4 +326,5 @@ def _wrapped(z: Any) -> Any:
 
 
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
+Value.__array_ufunc__ = value_ufunc
 Tensor.__array_function__ = array_function  # type: ignore[attr-defined]

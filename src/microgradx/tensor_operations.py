@@ -9,7 +9,7 @@ import numpy as np
 
 from microgradx import modes, staleness
 from microgradx.engine import TRACKED
-from microgradx.errors import ShapeError, UnsupportedError
+from microgradx.errors import DTypeError, ShapeError, UnsupportedError
 from microgradx.graph import ONE_OWNER, Node, tick
 from microgradx.primitive import PRIMITIVES, Primitive
 from microgradx.tensor import EXPOSED, Tensor, _constant, as_array
@@ -145,11 +145,21 @@ def _shape_error(op: Primitive, arrays: Sequence[Any], error: ValueError) -> Exc
     if op.name in {"matmul", "linear"} and len(shapes) >= 2:
         x, y = shapes[0], shapes[1][::-1] if op.name == "linear" else shapes[1]
         if x and y and x[-1] != (y[-2] if len(y) > 1 else y[0]):
+            if op.name == "linear":
+                takes = y[0]
+                problem = (
+                    f"the input of shape {x} has {x[-1]} features, and the weights take {takes}"
+                )
+                remedy = f"Pass rows of {takes} numbers: shape (batch, {takes})"
+                return ShapeError(op.name, problem, remedy, shapes=shapes)
             inner = y[-2] if len(y) > 1 else y[0]
             problem = f"inner sizes differ in {x} @ {y}: {x[-1]} and {inner}"
             return ShapeError(
                 op.name, problem, "Transpose one operand or reshape it", shapes=shapes
             )
+    if len(shapes) > 1 and "integer powers" in str(error):
+        problem = "whole numbers have no negative whole powers among themselves"
+        return DTypeError(op.name, problem, "Use x.astype(float), or a power such as -1.0")
     if len(shapes) > 1:
         problem = f"shapes {' and '.join(map(str, shapes))} do not broadcast together"
         remedy = (

@@ -121,8 +121,7 @@ class Value(Node):
 
     __slots__ = ("_data", "_grad", "_x", "_y", "name", "op", "time")
 
-    # NumPy's operators then leave ``array * value`` to `__rmul__`, which can say what to do.
-    __array_ufunc__ = None
+    __array_ufunc__: Any = None  # `protocols` lets NumPy's functions take Values
     params = None
     requires_grad = True
 

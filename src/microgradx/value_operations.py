@@ -172,6 +172,7 @@ def _comparison(op: Primitive) -> Callable[..., Any]:
 def _install() -> None:
     """Give Value a method for each primitive that works on numbers."""
     dunders = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
+    dunders["mod"] = "mod"
     for dunder, name in dunders.items():
         method, reflected = _binary(PRIMITIVES[name])
         setattr(Value, f"__{dunder}__", method)
