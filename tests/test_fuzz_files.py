@@ -19,7 +19,10 @@ import pytest
 
 from microgradx import data, errors, files, nn, optim, train
 
-KINDS = ["idx", "idx.gz", "npz", "safetensors", "checkpoint", "signed npz", "signed checkpoint"]
+KINDS = [
+    "idx", "idx.gz", "npz", "plain npz", "safetensors", "checkpoint", "signed npz",
+    "signed checkpoint",
+]  # fmt: skip
 COUNT = max(int(os.environ.get("MICROGRADX_FUZZ", "2500")) // len(KINDS), 1)
 
 
@@ -42,7 +45,10 @@ def sample(kind, path):
     if kind.endswith("checkpoint"):
         learn(model(), checkpoint=path)
         return lambda: learn(model(), checkpoint=path, resume=True)
-    nn.save_weights(model(), path)
+    if kind == "plain npz":
+        np.savez(path, **{key: t.numpy() for key, t in model().state_dict().items()})
+    else:
+        nn.save_weights(model(), path)
     return lambda: nn.load_weights(model(), path)
 
 

@@ -74,6 +74,34 @@ def test_other_endings_and_other_models_are_refused(path):
     assert nn.load_weights(nn.Linear(2, 2, bias=False), path, strict=False) == ([], ["bias"])
 
 
+def test_a_plain_file_of_numpy_is_read(tmp_path):
+    path = tmp_path / "weights.npz"
+    weight, bias = np.array([[1.0, 2.0]]), np.array([3.0])
+    model = nn.Linear(2, 1, rng=0)
+    before = model.weight.numpy().copy()
+    table = [
+        ({"weight": weight}, "load_state_dict: the keys 'bias' are missing. Build the same model"),
+        ({"arr_0": weight}, "'weight', 'bias' are missing and the model has no 'arr_0'. Build"),
+        ({"weight": weight.T, "bias": bias}, "'weight' has shape (2, 1), the model's (1, 2)."),
+        (
+            {"weight": weight, "bias": np.array([3.0], object)},
+            "is no file of numpy.savez (dtype object). Save arrays of numbers with numpy.savez",
+        ),
+    ]
+    for arrays, message in table:
+        np.savez(path, **arrays)
+        with pytest.raises(errors.CheckpointError) as caught:
+            nn.load_weights(model, path)
+        assert message in str(caught.value)
+    np.savez_compressed(path, weight=weight, bias=bias)
+    with pytest.raises(errors.CheckpointError, match="a member is compressed"):
+        nn.load_weights(model, path)
+    assert (model.weight.numpy() == before).all()
+    np.savez(path, weight=weight, bias=bias)
+    assert nn.load_weights(model, path) == ([], [])
+    assert model([[10.0, 100.0]]).item() == 213.0
+
+
 @pytest.mark.torch
 def test_weights_go_to_pytorch_and_come_back(path):
     torch = pytest.importorskip("torch")
@@ -96,8 +124,8 @@ def test_weights_go_to_pytorch_and_come_back(path):
             p.mul_(0.5)
         expected = theirs(torch.tensor(X)).numpy()
     if path.suffix == ".npz":
-        mine.load_state_dict(theirs.state_dict())
+        np.savez(path, **{k: v.numpy() for k, v in theirs.state_dict().items()})
     else:
         save_file(theirs.state_dict(), path)
-        nn.load_weights(mine, path)
+    nn.load_weights(mine, path)
     assert mine(X).numpy() == pytest.approx(expected, rel=1e-5, abs=1e-6)

@@ -199,13 +199,16 @@ def _digest(content: bytes | memoryview) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+def load_arrays(path: str | os.PathLike[str], *, foreign: bool = False) -> dict[str, NDArray[Any]]:
     """Load what `save_arrays` saved, if every bit of it is as it was.
 
     Parameters
     ----------
     path : str or os.PathLike
         The file.
+    foreign : bool, optional
+        Whether to take files of ``numpy.savez`` too. Those have no digest: a changed bit is
+        noticed by the checksums of the zip format alone.
 
     Returns
     -------
@@ -230,14 +233,22 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(where, f"cannot be read ({reason})") from error
-    if _digest(memoryview(content)[:-_DIGEST]) != content[-_DIGEST:]:
+    plain = foreign and _without_comment(content)
+    if not plain and _digest(memoryview(content)[:-_DIGEST]) != content[-_DIGEST:]:
         problem = "is damaged, or was not written by save_arrays: it does not end in its digest"
         raise CheckpointError(where, problem, "Save it again, or take another copy")
     try:
         with zipfile.ZipFile(BytesIO(content)) as pack:
             return _members(pack, len(content))
     except Exception as error:  # whatever the parsers of zip and npy stumble over is in the file
-        raise CheckpointError(where, f"is no file of save_arrays ({error})") from error
+        writer = "numpy.savez" if plain else "save_arrays"
+        remedy = "Save arrays of numbers with numpy.savez, not compressed" if plain else ""
+        raise CheckpointError(where, f"is no file of {writer} ({error})", remedy) from error
+
+
+def _without_comment(content: bytes) -> bool:
+    """Whether a zip file ends without a comment: none of ours does, not even a damaged one."""
+    return content[-22:-18] == b"PK\5\6" and content[-2:] == bytes(2)
 
 
 def _members(pack: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:

@@ -70,7 +70,8 @@ def load_weights(
     model : Module
         Built as it was when they were saved.
     path : str or os.PathLike
-        As for `save_weights`.
+        As for `save_weights`; an ``.npz`` file may also come from ``numpy.savez(path, **arrays)``,
+        with the model's keys.
     strict : bool, optional
         Whether the keys must be exactly those of the model.
 
@@ -87,7 +88,7 @@ def load_weights(
         If the file cannot be read.
     """
     if _kind(path) == ".npz":
-        return model.load_state_dict(files.load_arrays(path), strict)
+        return model.load_state_dict(files.load_arrays(path, foreign=True), strict)
     return model.load_state_dict(_read_safetensors(path), strict)
 
 
