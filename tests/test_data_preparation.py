@@ -111,3 +111,13 @@ def test_mistakes_are_answered():
 def test_shapes_of_no_points_are_answered(make, n):
     with pytest.raises(errors.DataError, match="Pass a point or more for each class"):
         make(n)
+
+
+@pytest.mark.parametrize("make", [data.moons, data.circles, data.spirals, data.blobs])
+@pytest.mark.parametrize("noise", [-1, float("nan"), float("inf"), "a", None])
+def test_noise_is_a_standard_deviation(make, noise):
+    with pytest.raises(errors.ArgumentError) as caught:
+        make(10, noise=noise)
+    assert str(caught.value) == (
+        f"{make.__name__}: noise is {noise!r}. Pass a standard deviation of 0 or more."
+    )

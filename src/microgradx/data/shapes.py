@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgradx.errors import DataError
+from microgradx.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,14 @@ def _points(where: str, n: int, classes: int = 2) -> int:
         problem = f"{n} points in {classes} classes"
         raise DataError(where, problem, "Pass a point or more for each class")
     return int(n)
+
+
+def _spread(where: str, noise: float) -> float:
+    """`noise`, if it is a standard deviation."""
+    is_number = isinstance(noise, Real)
+    if not is_number or not 0 <= noise < math.inf:
+        raise ArgumentError(where, f"noise is {noise!r}", "Pass a standard deviation of 0 or more")
+    return noise
 
 
 def _labelled(
@@ -59,6 +68,8 @@ def moons(
     ------
     DataError
         If there are fewer points than classes.
+    ArgumentError
+        If `noise` is negative or no number.
 
     Examples
     --------
@@ -66,7 +77,7 @@ def moons(
     >>> x.shape, np.bincount(y)
     ((6, 2), array([3, 3]))
     """
-    n = _points("moons", n)
+    n, noise = _points("moons", n), _spread("moons", noise)
     upper, lower = np.linspace(0, math.pi, n - n // 2), np.linspace(0, math.pi, n // 2)
     first = np.column_stack([np.cos(upper), np.sin(upper)])
     second = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
@@ -103,8 +114,11 @@ def circles(
     ------
     DataError
         If there are fewer points than classes.
+    ArgumentError
+        If `noise` is negative or no number.
     """
-    n, rings = _points("circles", n), []
+    n, noise = _points("circles", n), _spread("circles", noise)
+    rings = []
     for radius, count in ((1.0, n - n // 2), (factor, n // 2)):
         angle = np.linspace(0, 2 * math.pi, count, endpoint=False)
         rings.append(radius * np.column_stack([np.cos(angle), np.sin(angle)]))
@@ -144,8 +158,10 @@ def spirals(
     ------
     DataError
         If there are fewer points than classes.
+    ArgumentError
+        If `noise` is negative or no number.
     """
-    chance = np.random.default_rng(rng)
+    chance, noise = np.random.default_rng(rng), _spread("spirals", noise)
     radius = np.linspace(0.02, 1, _points("spirals", n, classes) // classes)
     arms = []
     for k in range(classes):
@@ -188,9 +204,11 @@ def blobs(
     ------
     DataError
         If there are fewer points than classes.
+    ArgumentError
+        If `noise` is negative or no number.
     """
     chance = np.random.default_rng(rng)
-    n = _points("blobs", n, classes)
+    n, noise = _points("blobs", n, classes), _spread("blobs", noise)
     sizes = [n // classes + (k < n % classes) for k in range(classes)]
     centres = chance.uniform(-10, 10, (classes, features))
     parts = [np.tile(c, (size, 1)) for c, size in zip(centres, sizes, strict=True)]
