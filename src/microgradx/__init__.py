@@ -70,9 +70,10 @@ _LAZY_NAMES: dict[str, str] = dict.fromkeys(_DRAWING, "microgradx.drawing")
 
 __all__ = [  # noqa: PLE0604 - the lists of names that it unpacks hold strings
     "Tensor", "Value", "capture", "checkpoint", "custom_vjp", "detect_mutation", "enable_grad",
-    "errors", "grad", "hessian", "hvp", "ieee_zeros", "index_add", "is_grad_enabled", "jacfwd", "jacobian",
-    "jacrev", "jvp", "linalg", "linearize", "modes", "nn", "no_grad", "ops", "optim", "primitive",
-    "register_hook", "special", "stop_gradient", "tensor", "value_and_grad", "vjp", *_DRAWING,
+    "errors", "grad", "hessian", "hvp", "ieee_zeros", "index_add", "is_grad_enabled", "jacfwd",
+    "jacobian", "jacrev", "jvp", "linalg", "linearize", "modes", "nn", "no_grad", "ops", "optim",
+    "primitive", "register_hook", "special", "stop_gradient", "tensor", "value_and_grad", "vjp",
+    *_DRAWING,
     *_ELEMENTWISE, *functions.__all__,
 ]  # fmt: skip
 
