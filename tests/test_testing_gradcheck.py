@@ -1,6 +1,7 @@
 """gradcheck and check_vjp: right gradients pass, wrong ones are named."""
 
 import json
+import math
 import pickle
 import re
 import subprocess
@@ -324,6 +325,41 @@ def test_the_message_says_where_and_what():
     assert "1 of 6 entries wrong" in text
     assert "x = np.array(" in text
     assert "check_vjp(forward, vjp, *inputs, seed=0)" in text
+
+
+def sine_of_the_number(x):
+    return math.sin(x) * x
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (
+            sine_of_the_number,
+            r"x was turned into a Python float by math.sin\(x\) .*: use x.sin\(\)",
+        ),
+        (lambda x: Value(float(x)) * x, r"x was turned into a Python float by float\(x\) "),
+        (lambda x: math.exp(x * 2) * x, r"a Value was turned .* by math.exp\(x \* 2\) "),
+    ],
+    ids=["math", "float", "an intermediate"],
+)
+def test_a_value_turned_into_a_float_is_told_as_that(f, words):
+    report = gradcheck(f, 1.5, raises=False)
+    assert report.kind == "detached"
+    assert re.search(f"suspected  detached: {words}", str(report))
+    assert "the numbers alone look like" in str(report)
+    assert float(Value(2.0)) == 2.0  # nothing is noticed any more
+
+
+def test_a_tensor_turned_into_a_float_is_told_as_that():
+    report = gradcheck(sine_of_the_number, np.array(1.5), raises=False)
+    assert "use x.sin()" in str(report)
+
+
+def test_a_float_that_only_decides_is_no_accusation():
+    assert gradcheck(lambda x: x.sin() if float(x) > 0 else x, 1.5).passed
+    report = gradcheck(lambda x: x.sin() * Value(x.data), 1.5, raises=False)
+    assert report.kind != "detached"
 
 
 def test_the_message_at_a_kink_gives_both_one_sided_derivatives():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microgradx.errors import ShapeError, UnsupportedError
+from microgradx.testing.detached import turned_into_a_float
 from microgradx.testing.directions import random_direction, signed_magnitudes
 from microgradx.testing.ladder import TINY, Derivative, Status, ladder, replicated_ladder
 from microgradx.testing.localisation import localisable, localised
@@ -455,6 +457,12 @@ class Check:
         if not mismatches:
             mismatches = [_unlocalised(analytic, low - tolerance, high + tolerance, kink=kink)]
         worst = mismatches[0]
+        lost = turned_into_a_float(lambda: self.library.run(self.f, self.inputs, self.share))
+        if lost:
+            alone = f"the numbers alone look like {worst.kind}: {worst.suspicion}"
+            self.report.observations.append(alone)
+            mismatches = [replace(m, kind="detached", suspicion=lost) for m in mismatches]
+            worst = mismatches[0]
         raise _Wrong(worst.kind, f"{self.report.title_of(worst.input)}, {worst.kind}", mismatches)
 
     def _rounding(self, v: Array, directions: Sequence[Array], analytic: float) -> float:
