@@ -45,6 +45,9 @@ def calls(x):
 def scaled(x, k=2.0):
     return x * k
 
+def logs(x):
+    return x.log()
+
 answer = 42
 
 class Model:
@@ -128,7 +131,16 @@ def test_json(check):
 def test_checking_nothing_is_no_success(check):
     code, out, _ = check("mine.py:nowhere", "--library", "microgradx")
     assert code == 1
-    assert "nothing could be compared, since the function is not finite here" in out
+    assert "nothing could be compared, since the function is not finite here (try another" in out
+
+
+def test_what_could_not_be_judged_is_counted(check):
+    once = ("--examples", "1", "--input", "x=[-1.0, 0.5, 2.0]")
+    code, out, _ = check("mine.py:logs", *once)
+    assert code == 0
+    assert "1 ok; relative errors" in out
+    assert out.endswith("; elements that could not be judged: 1\n")
+    assert json.loads(check("mine.py:logs", *once, "--json")[1])["unjudged"] == 1
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ class Outcome:
         Why some were skipped.
     resolution : float
         The coarsest pass.
+    unjudged : int
+        Elements that passes say nothing about: on the edge of the domain.
     failure : Report or None
         The first failure.
     library : str
@@ -57,6 +59,7 @@ class Outcome:
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     resolution: float = 0.0
+    unjudged: int = 0
     failure: Report | None = None
     library: str = ""
 
@@ -75,9 +78,10 @@ class Outcome:
         if self.right and self.resolution == 0:
             return text
         if self.right:
-            return f"{text}; relative errors above {self.resolution:.1e} would have been seen"
+            left = f"; elements that could not be judged: {self.unjudged}" if self.unjudged else ""
+            return f"{text}; relative errors above {self.resolution:.1e} would have been seen{left}"
         reason = self.reasons.most_common(1)[0][0] if self.reasons else "nothing was compared"
-        return f"{text}: nothing could be compared, since {reason}"
+        return f"{text}: nothing could be compared, since {reason} (try another --range)"
 
     def to_dict(self) -> dict[str, Any]:
         """Give the outcome as plain data.
@@ -93,6 +97,7 @@ class Outcome:
             "statuses": dict(self.statuses),
             "skipped": dict(self.reasons),
             "resolution": self.resolution,
+            "unjudged": self.unjudged,
             "failure": None if self.failure is None else self.failure.to_dict(),
         }
 
@@ -223,6 +228,7 @@ def check_target(
         if report.status == "skipped":
             outcome.reasons[report.reason] += 1
         outcome.resolution = max(outcome.resolution, report.resolution)
+        outcome.unjudged += report.unjudged if report else 0
     return outcome
 
 
