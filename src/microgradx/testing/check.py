@@ -11,11 +11,13 @@ import numpy as np
 from microgradx.errors import ShapeError, UnsupportedError
 from microgradx.testing.detached import turned_into_a_float
 from microgradx.testing.directions import random_direction, signed_magnitudes
-from microgradx.testing.ladder import TINY, Derivative, Status, ladder, replicated_ladder
+from microgradx.testing.findings import Skipped, Unclear, Wrong, unlocalised, weighed
+from microgradx.testing.ladder import TINY, ladder, replicated_ladder
 from microgradx.testing.localisation import localisable, localised
 from microgradx.testing.numerical import precision
 from microgradx.testing.protocol import is_differentiable
-from microgradx.testing.report import Mismatch, Report
+from microgradx.testing.report import Report
+from microgradx.testing.sameness import close, same, shape_story, strided_copy, underflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,25 +32,8 @@ INVARIANTS = frozenset({"alias", "frozen", "linear", "shared", "strided", "twice
 FLOOR = 1e-10
 """Relative slack for the rounding of the analytic side: the only tolerance that is not derived."""
 
-
 TRIES = 100
 """Directions looked along for elements that have a slope: enough for each of fifty."""
-
-
-class _Wrong(Exception):  # noqa: N818 - not an error but a finding, on its way to the report
-    def __init__(self, kind: str, reason: str, mismatches: Sequence[Mismatch] = ()) -> None:
-        super().__init__(reason)
-        self.kind, self.reason, self.mismatches = kind, reason, list(mismatches)
-
-
-class _Skipped(Exception):  # noqa: N818 - as above
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason, self.remedy = reason, remedy
-
-
-class _Unclear(_Skipped):
-    """No slope along a direction: a few elements may be to blame for all."""
 
 
 def _dot(a: Array, b: Array) -> tuple[float, float]:
@@ -135,10 +120,10 @@ class Check:
             # inf and nan are findings here, not news.
             with np.errstate(all="ignore"):
                 self._run(cotangent, reference, invariants)
-        except _Skipped as skip:
+        except Skipped as skip:
             report.status, report.reason, report.remedy = "skipped", skip.reason, skip.remedy
             report.observations.clear()
-        except _Wrong as wrong:
+        except Wrong as wrong:
             report.status, report.kind, report.reason = "failed", wrong.kind, wrong.reason
             report.mismatches = wrong.mismatches
         return report
@@ -149,7 +134,7 @@ class Check:
         z = self.forward(self.at())
         if z.dtype.kind != "f":
             reason = f"the output is {z.dtype}, so there is nothing to differentiate"
-            raise _Skipped(reason, "Return floating numbers")
+            raise Skipped(reason, "Return floating numbers")
         if reference is not None:
             self._against_reference(z, reference)
         v = self._cotangent(cotangent, z)
@@ -163,7 +148,7 @@ class Check:
         finite = np.isfinite(z)
         if not finite.all():
             if not v[finite].any():
-                raise _Skipped("the function is not finite here", "Move the inputs into its domain")
+                raise Skipped("the function is not finite here", "Move the inputs into its domain")
             # The other elements can be judged, but not the invariants: 0 * inf is nan in any rule.
             v, invariants = np.where(finite, v, 0), frozenset()
             self.report.unjudged = int(np.sum(~finite))
@@ -178,7 +163,7 @@ class Check:
             self._strided(v, gradients)
         if not z.size or not any(np.size(self.inputs[i]) for i in self.leaves):
             if any(np.any(g != 0) for g in gradients):
-                raise _Wrong("leak", "an empty output has a gradient that is not zero")
+                raise Wrong("leak", "an empty output has a gradient that is not zero")
             return
         self._compare(v, z, gradients)
         if "shared" in invariants and self.library.has_leaves:
@@ -200,15 +185,15 @@ class Check:
         copies = [np.array(x) if isinstance(x, np.ndarray) else x for x in self.inputs]
         known = np.asarray(reference(*(copies[i] for i in self.share)))
         if known.shape != z.shape:
-            raise _Wrong("shape", f"the value has shape {z.shape}, the reference {known.shape}")
+            raise Wrong("shape", f"the value has shape {z.shape}, the reference {known.shape}")
         finite = np.isfinite(known)
         if np.any(finite & ~np.isfinite(z)):
-            raise _Wrong("domain", "the value is not finite where the reference is")
+            raise Wrong("domain", "the value is not finite where the reference is")
         eps = float(np.finfo(z.dtype).eps)
         slack = max(self.floor, 8 * eps) * np.abs(known)
         slack = slack + 8 * eps * np.abs(known[finite]).max(initial=0)
         if np.any(finite & (np.abs(z - known) > slack)):
-            raise _Wrong("value", "the value differs from the reference")
+            raise Wrong("value", "the value differs from the reference")
 
     def _frozen(self, v: Array) -> None:
         run = self.library.run(self.f, [np.array(x) if is_differentiable(x) else x
@@ -219,7 +204,7 @@ class Check:
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
-            raise _Wrong("memory", f"a rule writes into an array it was given: {error}") from None
+            raise Wrong("memory", f"a rule writes into an array it was given: {error}") from None
 
     def _pulled(self, v: Array, z: Array, invariants: frozenset[str]) -> list[Array]:
         """Gradients, with everything checked that needs no second run."""
@@ -238,42 +223,40 @@ class Check:
         if "twice" in invariants:
             kept_gradients = [g.copy() for g in gradients]
             again = self._own(run.pull(v.copy()))
-            if not all(_same(a, b) for a, b in zip(kept_gradients, again, strict=True)):
-                raise _Wrong("state", "a second backward pass gives another gradient")
+            if not all(same(a, b) for a, b in zip(kept_gradients, again, strict=True)):
+                raise Wrong("state", "a second backward pass gives another gradient")
         return gradients
 
     def _same_headers(self, gradients: Sequence[Array]) -> None:
         for i, g in zip(self.leaves, gradients, strict=True):
             x = self.inputs[i]
             if g.shape != x.shape:
-                raise _Wrong("shape", _shape_story(i, g.shape, x.shape))
+                raise Wrong("shape", shape_story(i, g.shape, x.shape))
             if g.dtype != x.dtype:
-                raise _Wrong(
-                    "dtype", f"the gradient of input {i} is {g.dtype}, the input {x.dtype}"
-                )
+                raise Wrong("dtype", f"the gradient of input {i} is {g.dtype}, the input {x.dtype}")
 
     def _unchanged(
         self, after: Sequence[Array], output: Array, v: Array, kept: Array, z: Array
     ) -> None:
         for position, i in enumerate(self.share):
-            if i in self.leaves and not _same(after[position], self.inputs[i]):
-                raise _Wrong("memory", f"input {i} was overwritten")
-        if not _same(v, kept):
-            raise _Wrong("memory", "the cotangent was overwritten")
-        if not _same(np.asarray(output), z):
-            raise _Wrong("memory", "the output changed in the backward pass, or from run to run")
+            if i in self.leaves and not same(after[position], self.inputs[i]):
+                raise Wrong("memory", f"input {i} was overwritten")
+        if not same(v, kept):
+            raise Wrong("memory", "the cotangent was overwritten")
+        if not same(np.asarray(output), z):
+            raise Wrong("memory", "the output changed in the backward pass, or from run to run")
 
     def _unaliased(self, found: Sequence[Array | None], others: Sequence[Array]) -> None:
         own = [(i, g) for i, g in zip(self.share, found, strict=True) if g is not None and g.size]
         for place, (i, g) in enumerate(own):
             if any(np.shares_memory(g, other) for other in others):
-                raise _Wrong(
+                raise Wrong(
                     "memory",
                     f"the gradient of input {i} shares memory with the cotangent or an input",
                 )
             for j, h in own[:place]:
                 if i != j and np.shares_memory(g, h):
-                    raise _Wrong("memory", f"the gradients of inputs {j} and {i} share memory")
+                    raise Wrong("memory", f"the gradients of inputs {j} and {i} share memory")
 
     def _linear(self, v: Array, gradients: Sequence[Array]) -> None:
         doubled, zeroed = self.gradients(2 * v), self.gradients(0 * v)
@@ -281,13 +264,13 @@ class Check:
             # Powers of two scale exactly, so a linear rule doubles to the last bit or nearly so;
             # but for numbers so small that they have fewer bits.
             known = np.isfinite(g) & np.isfinite(twice)
-            off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g) + _underflow(g))
+            off = known & (np.abs(twice - 2 * g) > self._slack(g) * np.abs(g) + underflow(g))
             if off.any():
-                raise _Wrong(
+                raise Wrong(
                     "linear", f"not linear in the cotangent: vjp(2v) is not 2 vjp(v), input {i}"
                 )
             if np.any(zero != 0) and np.isfinite(g).all():
-                raise _Wrong("linear", f"a cotangent of zero gives a gradient for input {i}")
+                raise Wrong("linear", f"a cotangent of zero gives a gradient for input {i}")
 
     def _slack(self, x: Array) -> float:
         return max(self.floor, 16 * float(np.finfo(x.dtype).eps))
@@ -296,11 +279,11 @@ class Check:
         """Other memory layouts of the same numbers must give the same gradients."""
         if not any(np.ndim(self.inputs[i]) for i in self.leaves):
             return
-        spread = [_strided_copy(x) for x in self.at()]
-        again = self.gradients(_strided_copy(v), spread)
+        spread = [strided_copy(x) for x in self.at()]
+        again = self.gradients(strided_copy(v), spread)
         for i, g, h in zip(self.leaves, gradients, again, strict=True):
-            if g.shape != h.shape or not _close(g, h, self._slack(g)):
-                raise _Wrong(
+            if g.shape != h.shape or not close(g, h, self._slack(g)):
+                raise Wrong(
                     "layout", f"strided copies of the inputs change the gradient of input {i}"
                 )
 
@@ -326,7 +309,7 @@ class Check:
         # What cancels in the sum leaves rounding of the terms; a lost use is a whole term.
         slack = self._slack(got) * (size.max(initial=0) + np.abs(v).sum())
         if got.shape != expected.shape or np.any(np.abs(got - expected) > slack):
-            raise _Wrong(
+            raise Wrong(
                 "accumulation",
                 f"inputs {i} and {j} as one array do not get the sum of both gradients",
             )
@@ -346,7 +329,7 @@ class Check:
         moved = [np.isfinite(g) | whole for g in gradients]
         try:
             self._along_a_direction(v, z, gradients, moved)
-        except _Unclear as unclear:
+        except Unclear as unclear:
             clear = self._with_a_slope(v, z, moved)
             total, left = sum(m.size for m in moved), sum(int(m.sum()) for m in clear)
             if not left:
@@ -378,8 +361,8 @@ class Check:
             own[part] = True
             phi = self._along(self._directions(shaped(own), self.rng))
             try:
-                _weighed(weights, ladder(phi, dtype=dtype, noise=self.noise, together=True))
-            except _Unclear:
+                weighed(weights, ladder(phi, dtype=dtype, noise=self.noise, together=True))
+            except Unclear:
                 parts.extend(np.array_split(part, 2) if part.size > 1 else ())
             else:
                 clear[part] = True
@@ -422,7 +405,7 @@ class Check:
                 if ladders == 1
                 else replicated_ladder(phi, ladders, dtype=dtype, noise=self.noise, together=True)
             )
-            low, high, error, kink = _weighed(flat, found)
+            low, high, error, kink = weighed(flat, found)
             size = magnitude + abs(low) + abs(high)
             tolerance = error + max(self.floor, 32 * float(np.finfo(dtype).eps)) * size
             if low == high == 0 and error < TINY:
@@ -433,9 +416,9 @@ class Check:
                 cap = 16 * float(np.finfo(dtype).eps) * float(np.abs(v).max()) * length
                 tolerance += min(self._rounding(v, directions, analytic), cap)
             if kink and self.kink == "reject":
-                raise _Skipped("the point is a kink", "Move the inputs off it")
+                raise Skipped("the point is a kink", "Move the inputs off it")
             if kink and self.kink == "error":
-                raise _Wrong("kink", "the function has no derivative here")
+                raise Wrong("kink", "the function has no derivative here")
             if np.isfinite(analytic) and low - tolerance <= analytic <= high + tolerance:
                 self.report.status = "kink" if kink else "ok"
                 # Where the gradient vanishes, the tolerance is seen against the value's own size.
@@ -443,9 +426,9 @@ class Check:
                 return
         if not self._regular(directions, moved, flat, dtype, kink=kink):
             reason = "one-sided derivatives here bound no gradient (a tie of a median, say)"
-            raise _Skipped(reason, "Move the inputs apart")
+            raise Skipped(reason, "Move the inputs apart")
         if not self.localise:
-            raise _Wrong("gradient", "the gradient along a direction")
+            raise Wrong("gradient", "the gradient along a direction")
         if not localisable(start):
             total = sum(x.size for x in start)
             self.report.observations.append(f"of {total:,} entries a few were looked at")
@@ -455,7 +438,7 @@ class Check:
             v, z, floor=self.floor, noise=self.noise,
         )  # fmt: skip
         if not mismatches:
-            mismatches = [_unlocalised(analytic, low - tolerance, high + tolerance, kink=kink)]
+            mismatches = [unlocalised(analytic, low - tolerance, high + tolerance, kink=kink)]
         worst = mismatches[0]
         lost = turned_into_a_float(lambda: self.library.run(self.f, self.inputs, self.share))
         if lost:
@@ -463,7 +446,7 @@ class Check:
             self.report.observations.append(alone)
             mismatches = [replace(m, kind="detached", suspicion=lost) for m in mismatches]
             worst = mismatches[0]
-        raise _Wrong(worst.kind, f"{self.report.title_of(worst.input)}, {worst.kind}", mismatches)
+        raise Wrong(worst.kind, f"{self.report.title_of(worst.input)}, {worst.kind}", mismatches)
 
     def _rounding(self, v: Array, directions: Sequence[Array], analytic: float) -> float:
         """How far the rules' own rounding moves the projected gradient.
@@ -513,79 +496,9 @@ class Check:
         return bool(np.all(convex | concave | (v == 0)))
 
 
-def _weighed(v: Array, d: Derivative) -> tuple[float, float, float, bool]:
-    """``v . D`` as an interval, the bound of its ends, and whether a kink takes part.
-
-    Raises
-    ------
-    _Unclear
-        If an element that counts has no claim.
-    """
-    kink = d.status == Status.KINK
-    counts = v != 0
-    ends = v * d.left, v * d.right
-    low = np.where(kink, np.minimum(*ends), v * d.value)
-    high = np.where(kink, np.maximum(*ends), v * d.value)
-    error = np.abs(v) * np.where(kink, np.maximum(d.left_error, d.right_error), d.error)
-    if np.any(counts & (d.status == Status.EDGE)):
-        raise _Unclear("the point is on the edge of the domain", "Move the inputs inside it")
-    if not np.isfinite(error[counts]).all():
-        raise _Unclear("no step tells the slope from noise here", "Try other inputs")
-    return (
-        float(low[counts].sum()),
-        float(high[counts].sum()),
-        float(error[counts].sum()),
-        bool(np.any(kink & counts)),
-    )
-
-
-def _unlocalised(analytic: float, low: float, high: float, *, kink: bool) -> Mismatch:
-    """A mismatch that shows along the direction but in no single coordinate."""
-    kind = "kink" if kink else "formula"
-    story = "no single coordinate shows it, only moving several at once"
-    middle, error = (low + high) / 2, (high - low) / 2
-    return Mismatch(-1, (), (), analytic, middle, error, 1, 1, kind, story)
-
-
 def _mixed(
     moved: Sequence[Array], new: Sequence[Array], old: Sequence[Array] | None = None
 ) -> list[Array]:
     """The elements that are `moved` from `new`, the others from `old`, or 0."""
     rest = [np.zeros_like(x) for x in new] if old is None else old
     return [np.where(m, x, y) for m, x, y in zip(moved, new, rest, strict=True)]
-
-
-def _same(a: Array, b: Array) -> bool:
-    return np.array_equal(a, b, equal_nan=True)
-
-
-def _close(a: Array, b: Array, slack: float) -> bool:
-    near = np.abs(a - b) <= slack * (np.abs(a) + np.abs(b).max(initial=0)) + _underflow(a)
-    return bool(np.all(near | (a == b) | (np.isnan(a) & np.isnan(b))))
-
-
-def _underflow(x: Array) -> float:
-    """What a result may lack that was computed from subnormal numbers."""
-    known = np.finfo(x.dtype)
-    return float(known.tiny) / float(known.eps)
-
-
-def _strided_copy(x: Array) -> Array:
-    """The same numbers, reversed in memory and two apart."""
-    if x.ndim == 0:
-        return x.copy()
-    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
-    view = wide[..., ::2][..., ::-1]
-    view[...] = x
-    return view
-
-
-def _shape_story(i: int, got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    story = f"the gradient of input {i} has shape {got}, the input {wanted}"
-    if len(got) == len(wanted) and sorted(got) == sorted(wanted):
-        return f"{story}: the axes are in another order"
-    if np.prod(got, dtype=int) == np.prod(wanted, dtype=int):
-        return f"{story}: an axis of length 1 was lost or added"
-    if len(got) >= len(wanted):
-        return f"{story}: a broadcast was not summed away"
-    return story
