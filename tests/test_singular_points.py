@@ -134,3 +134,19 @@ def test_noticing_late_gives_the_same_gradients_everywhere(seed, monkeypatch):
         assert (a is None) == (b is None)
         if a is not None:
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_second_derivatives_beside_a_singular_element_stay_right():
+    """At 1 the slope of sqrt(x) log(x) has a cotangent log(1) = 0, whose own derivative is 1."""
+    x = Tensor([0.0, 1.0, 2.0])
+    first = mg.grad(lambda x: (mg.sqrt(x) * mg.log(x)).sum())
+    (found,) = mg.vjp(first, x)[1](Tensor([0.0, 1.0, 1.0]))
+    at = np.array([1.0, 2.0])
+    np.testing.assert_allclose(found.numpy()[1:], -np.log(at) / (4 * at**1.5), atol=1e-15)
+
+
+def test_second_derivatives_of_values_where_a_cotangent_is_zero():
+    second = grad(grad(lambda x: x.sqrt() * x.log()))
+    assert second(1.0) == pytest.approx(0.0, abs=1e-15)
+    assert second(4.0) == pytest.approx(-math.log(4.0) / 32)

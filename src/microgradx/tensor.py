@@ -488,10 +488,15 @@ class Tensor(Node):
     def _keep_zeros(self, g: Tensor) -> Tensor:
         mode = _mode()
         if mode is None or mode.tape is None:
-            bad = np.isfinite(self._data)
-            if bad.all() or not np.equal(g._data, 0).any():
+            keep: Any = np.isfinite(self._data)  # what is right already keeps its own derivative
+            if keep.all():
                 return self
-        result: Tensor = PRIMITIVES["where"](PRIMITIVES["not_equal"](g, 0), self, 0)
+            keep = np.logical_or(keep, np.not_equal(g._data, 0))
+            if keep.all():
+                return self
+        else:
+            keep = PRIMITIVES["not_equal"](g, 0)
+        result: Tensor = PRIMITIVES["where"](keep, self, 0)
         return result
 
     def _refuse_changed(self) -> None:

@@ -394,7 +394,7 @@ class Value(Node):
         return self
 
     def _keep_zeros(self, g: Value) -> Value:
-        return self if g._data != 0 else self * 0 if self._data - self._data == 0 else Value(0.0)
+        return self if g._data != 0 or self._data - self._data == 0 else Value(0.0)
 
     if TYPE_CHECKING:
         # Installed below from the table, one closure an operation; declared for type checkers.
