@@ -86,7 +86,9 @@ def test_a_plain_loss_refuses_later_labels_that_are_no_class():
     later = LABELS[1].copy()
     later[0] = -100
     step(ROWS[0], LABELS[0])
-    with pytest.raises(errors.IndexingError, match=r"labels run from -100 to [34], but there are 5"):
+    with pytest.raises(
+        errors.IndexingError, match=r"labels run from -100 to [34], but there are 5"
+    ):
         step(ROWS[1], later)
 
 
