@@ -135,17 +135,20 @@ def inside(x: Array, low: Array, high: Array, out: Array = None) -> Array:
     if out is not None:
         np.copyto(out, z)
         return out
+    if np.shape(z) == np.shape(x):
+        return z
     # Bounds may have more axes than x, and no bound at all gives a single True.
     return np.broadcast_to(z, np.broadcast_shapes(np.shape(x), np.shape(z)))
 
 
 def share(x: Array, y: Array, out: Array = None) -> Array:
     """1 where x > y, a half where they tie, 0 elsewhere, in the operands' dtype."""
-    kind = kind_of(x, y)
     if out is None:
-        out = new(x, y) if kind.kind == "f" else new(x, y).astype(float)
-    np.copyto(out, np.greater(x, y))
+        kind = kind_of(x, y)
+        out = np.asarray(np.greater(x, y)).astype(kind if kind.kind == "f" else float)
+    else:
+        np.copyto(out, np.greater(x, y))
     tie = np.equal(x, y)
-    if tie.any():
+    if np.count_nonzero(tie):
         np.copyto(out, 0.5, where=tie)
     return out
