@@ -121,6 +121,9 @@ def test_settings_of_models_are_watched_and_counters_are_not():
     for _ in range(5):
         assert number(step(x)) == first
         model(x)  # eager calls count
+    model.eval()
+    model.train()
+    assert number(step(x)) == first
     assert len(step.programs) == 1
     model.factor = 3.0
     assert number(step(x)) == pytest.approx(3 * first)

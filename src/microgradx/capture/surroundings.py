@@ -178,16 +178,16 @@ class _Model:
     def __call__(self) -> int:
         if modes.changes() != self._at:
             self._at = modes.changes()
-            held = {
-                (id(m), name): value
-                for m in _models(self._model)
-                for name, value in vars(m).items()
-                if (id(m), name) not in self._own and name[:1] != "_"
-            }
+            held: dict[tuple[int, str], Any] = {}
+            for m in _models(self._model):
+                held[id(m), "training"] = m.training  # a class's until somebody sets it
+                held.update(((id(m), name), value) for name, value in vars(m).items())
+            for key in [k for k in held if k in self._own or k[1][:1] == "_"]:
+                del held[key]
             self._before = self._found
             self._found = {k: v if is_plain(v) else id(v) for k, v in held.items()}
-            key = tuple(self._found.items())
-            self._version, _ = self._known.setdefault(key, (len(self._known), held))
+            found = tuple(self._found.items())
+            self._version, _ = self._known.setdefault(found, (len(self._known), held))
         return self._version
 
     def forget_own(self) -> bool:
