@@ -1,5 +1,6 @@
 """A captured step is captured anew when something it sees besides its arguments changes."""
 
+import functools
 import random
 
 import numpy as np
@@ -187,3 +188,40 @@ def test_a_refusal_that_the_step_swallows_is_raised_all_the_same():
 
     with pytest.raises(CaptureError, match="truth of a comparison"):
         step(1.0)
+
+
+def test_what_a_name_was_bound_to_later_is_watched_too():
+    settings, w = {"lr": 1.0}, Tensor([1.0])
+    step = mg.capture(lambda: (w * settings["lr"]).sum())
+    assert number(step()) == 1
+    settings = {"lr": 2.0}
+    assert number(step()) == 2
+    settings["lr"] = 7.0
+    assert number(step()) == 7
+
+
+def test_a_model_that_was_made_again_has_modes_too():
+    model = nn.Dropout(0.5)
+    step = mg.capture(lambda x: model(x))
+    x = np.ones(100, "f4")
+    first = model
+    step(x)
+    model = nn.Dropout(0.5)
+    step(x)
+    model.eval()
+    assert step(x).numpy().tolist() == x.tolist()
+    model = first  # still in training
+    assert 0 in step(x).numpy()
+
+
+def test_functions_with_arguments_filled_in_are_followed():
+    table, w = {"k": 1.0}, Tensor([1.0])
+
+    def scaled(x, factor):
+        return x * factor * table["k"]
+
+    twice = functools.partial(scaled, factor=2.0)
+    step = mg.capture(lambda: twice(w).sum())
+    assert number(step()) == 2
+    table["k"] = 5.0
+    assert number(step()) == 10

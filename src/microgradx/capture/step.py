@@ -133,8 +133,7 @@ class Captured(Generic[P, T]):
             result = self._step(*built[:positional], **named)
             outputs, rebuild = structure_of(result)
         plan = self._plan(trace, arguments, outputs)
-        self._surroundings.forget_own(seen)
-        key: Any = (signature, tuple(kwargs), self._surroundings.read())
+        key: Any = (signature, tuple(kwargs), self._surroundings.settle(seen))
         while key in self._plans:
             key = (key, "another")
         self._plans[key] = plan, rebuild

@@ -21,7 +21,7 @@ from microgradx import modes
 from microgradx.graph import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import CodeType
 
 __all__ = ["Surroundings"]
@@ -29,6 +29,8 @@ __all__ = ["Surroundings"]
 PLAIN = (float, int, str, bytes, bool, tuple, frozenset, type(None))
 MANY = 64
 """Containers with more entries are data, not settings; only their identity counts."""
+CALLABLE = (MethodType, functools.partial)
+GENERATORS = (np.random.Generator, random.Random)
 FOREIGN = ("microgradx", "numpy", "builtins", "random", "math", "functools", "itertools")
 
 
@@ -42,26 +44,29 @@ class Surroundings:
     """
 
     def __init__(self, step: Callable[..., Any]) -> None:
-        self._looks: list[Callable[[], Any]] = []
+        self._step = step
+        self._looks: dict[Any, Callable[[], Any]] = {}
+        self._own: set[Any] = set()  # keys of looks at what the step itself changes
+        self._models: dict[int, _Model] = {}
         self._generators: dict[int, Any] = {}
         self._seen: set[int] = set()
-        if hasattr(step, "__code__") or isinstance(step, (MethodType, functools.partial)):
-            self._function(step)
-        else:  # a model, or another object that can be called
-            self._inside(step)
+        self._look_around()
 
     def read(self) -> tuple[Any, ...]:
         """What the step would see now; equal keys mean the same."""
-        return tuple([look() for look in self._looks])
+        return tuple([look() for look in self._looks.values()])
 
-    def forget_own(self, before: tuple[Any, ...]) -> None:
-        """After a trace: what the step itself has changed since `before` says nothing."""
-        now = self.read()
-        self._looks = [
-            look
-            for look, old, new in zip(self._looks, before, now, strict=True)
-            if old == new or (isinstance(look, _Model) and look.forget_own())
-        ]
+    def settle(self, before: tuple[Any, ...]) -> tuple[Any, ...]:
+        """After a trace: the key from now on.
+
+        What the step itself has changed since `before` says nothing, and what names have been
+        bound to in the meantime is looked into.
+        """
+        for (key, look), old, new in zip(self._looks.items(), before, self.read(), strict=True):
+            if old != new and not (isinstance(look, _Model) and look.forget_own()):
+                self._own.add(key)
+        self._look_around()
+        return self.read()
 
     def dice(self) -> list[Any]:
         """Where the random generators stand that the step can reach by name."""
@@ -71,59 +76,72 @@ class Surroundings:
         ]
 
     # ---- what is reached ----
+    def _look_around(self) -> None:
+        self._looks, self._generators, self._seen = {}, {}, set()
+        if hasattr(self._step, "__code__") or isinstance(self._step, CALLABLE):
+            self._function(self._step)
+        else:  # a model, or another object that can be called
+            self._inside(self._step)
+
+    def _add(self, key: Any, look: Callable[[], Any]) -> None:
+        if key not in self._own:
+            self._looks[key] = look
+
     def _function(self, function: Any) -> None:
-        if isinstance(function, functools.partial):
+        while isinstance(function, functools.partial):
+            for x in (*function.args, *function.keywords.values()):
+                self._inside(x)
             function = function.func
         owner = getattr(function, "__self__", None)
-        if owner is not None and not isinstance(owner, ModuleType):
-            self._bound(lambda: owner, owner)
+        if not isinstance(owner, ModuleType):
+            self._inside(owner)
         function = inspect.unwrap(function)
         code: CodeType | None = getattr(function, "__code__", None)
-        if code is None or id(code) in self._seen:
+        if code is None or id(function) in self._seen:
             return
-        self._seen.add(id(code))
+        self._seen.add(id(function))
         for cell in function.__closure__ or ():
             with contextlib.suppress(ValueError):  # not assigned yet
-                self._bound(functools.partial(getattr, cell, "cell_contents"), cell.cell_contents)
+                read = functools.partial(getattr, cell, "cell_contents")
+                self._bound(id(cell), read, cell.cell_contents)
         scope = function.__globals__
         codes = [code]
         for inner in codes:
             codes.extend(c for c in inner.co_consts if isinstance(c, type(code)))
             for name in inner.co_names:
                 if name in scope:
-                    self._bound(functools.partial(scope.get, name), scope[name])
+                    self._bound((id(scope), name), functools.partial(scope.get, name), scope[name])
 
-    def _bound(self, read: Callable[[], Any], x: Any) -> None:
+    def _bound(self, key: Any, read: Callable[[], Any], x: Any) -> None:
         """A name, and what it is bound to now."""
         if isinstance(x, ModuleType):
             return
-        self._looks.append(_Binding(read))
+        self._add(key, _Binding(read))
         self._inside(x)
 
     def _inside(self, x: Any) -> None:
-        if is_plain(x) or id(x) in self._seen:
+        if is_plain(x) or id(x) in self._seen or isinstance(x, (Node, np.ndarray)):
             return
-        self._seen.add(id(x))
-        if isinstance(x, (np.random.Generator, random.Random)):
-            self._generators[id(x)] = x
-        elif isinstance(x, (FunctionType, MethodType, functools.partial)):
+        if isinstance(x, (FunctionType, *CALLABLE)):
             if not _foreign(x):
                 self._function(x)
-        elif isinstance(x, (Node, np.ndarray)):
             return
+        self._seen.add(id(x))
+        if isinstance(x, GENERATORS):
+            self._generators[id(x)] = x
         elif is_model(x):
-            self._looks.append(_Model(x))
+            look = self._models.setdefault(id(x), _Model(x))  # which keeps it alive
+            self._add(("model", id(x)), look)
             for model in _models(x):
-                for held in vars(model).values():
-                    if isinstance(held, (np.random.Generator, random.Random)):
-                        self._generators[id(held)] = held
+                self._find_generators(vars(model).values())
                 if not _foreign(type(model)):
                     self._function(type(model).forward)
         elif isinstance(x, (dict, list)) or (hasattr(x, "__dict__") and not _foreign(x)):
-            self._looks.append(functools.partial(_entries, x))
-            for _, held in _items(x):
-                if isinstance(held, (np.random.Generator, random.Random)):
-                    self._generators[id(held)] = held
+            self._add(("entries", _Same(x)), functools.partial(_entries, x))
+            self._find_generators(held for _, held in _items(x))
+
+    def _find_generators(self, values: Iterable[Any]) -> None:
+        self._generators.update((id(x), x) for x in values if isinstance(x, GENERATORS))
 
 
 class _Binding:
@@ -215,6 +233,8 @@ def _models(x: Any) -> Iterator[Any]:
 
 def _foreign(x: Any) -> bool:
     """Whether it comes from a library, and so has no settings of the user's."""
+    while isinstance(x, functools.partial):
+        x = x.func
     owner = getattr(x, "__module__", None) or type(x).__module__
     return owner.split(".")[0] in FOREIGN
 
