@@ -745,3 +745,15 @@ def test_check_knows_products_in_pieces(monkeypatch):
         captured = mg.capture(step, check=True)
         captured(np.arange(96.0, dtype="f4").reshape(16, 6) / 96)
         assert cut in str(captured.program)
+
+
+def test_a_captured_second_derivative_passes_cotangents_that_are_zero():
+    """At 1 the slope of sqrt(x) log(x) has the cotangent log(1) = 0, whose derivative is not 0."""
+
+    def second(x):
+        first = mg.grad(lambda x: (mg.sqrt(x) * mg.log(x)).sum())
+        return mg.vjp(first, x)[1](mg.Tensor([1.0, 1.0], requires_grad=False))[0]
+
+    x = np.array([1.0, 2.0])
+    want = -np.log(x) / (4 * x**1.5)
+    assert mg.capture(second)(x).numpy() == pytest.approx(want, abs=1e-15)

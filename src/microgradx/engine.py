@@ -20,6 +20,7 @@ import numpy as np
 from microgradx import modes
 from microgradx.errors import GraphError
 from microgradx.graph import ONE_OWNER, Node, as_used, topological_order
+from microgradx.ops import arrays
 from microgradx.ops.shaping import unbroadcast_array
 from microgradx.staleness import refuse_moved, refuse_stale
 
@@ -196,11 +197,7 @@ def fit(c: Any, like: Any) -> Any:
 
 def keep_zeros(c: Any, g: Any) -> Any:
     """`c` with exact zeros wherever `g` is exactly 0: no nan out of ``0 * inf``."""
-    # A sum of squares that is finite has only finite terms; the exact test runs where it is not.
-    if isfinite(np.vdot(c, c)):
-        return c
-    zero = np.equal(g, 0)
-    return np.where(zero, np.zeros((), c.dtype), c) if zero.any() else c
+    return c if isfinite(np.vdot(c, c)) else arrays.keep_zeros(c, g)  # finite terms, finite sum
 
 
 SMALL_LEAVES = 1 << 14

@@ -38,6 +38,7 @@ EXPOSED = 2
 GETITEM = PRIMITIVES["getitem"]
 UNBROADCAST = PRIMITIVES["unbroadcast"]
 ASTYPE = PRIMITIVES["astype"]
+KEEP_ZEROS = PRIMITIVES["keep_zeros"]
 
 _new = object.__new__
 _mode = modes.current
@@ -488,16 +489,10 @@ class Tensor(Node):
     def _keep_zeros(self, g: Tensor) -> Tensor:
         mode = _mode()
         if mode is None or mode.tape is None:
-            keep: Any = np.isfinite(self._data)  # what is right already keeps its own derivative
-            if keep.all():
+            keep = np.isfinite(self._data)  # what is right already keeps its own derivative
+            if keep.all() or np.logical_or(keep, np.not_equal(g._data, 0)).all():
                 return self
-            keep = np.logical_or(keep, np.not_equal(g._data, 0))
-            if keep.all():
-                return self
-        else:
-            keep = PRIMITIVES["not_equal"](g, 0)
-        result: Tensor = PRIMITIVES["where"](keep, self, 0)
-        return result
+        return KEEP_ZEROS(self, g)  # type: ignore[no-any-return]
 
     def _refuse_changed(self) -> None:
         """Raise if what the forward pass used is no longer what the parents hold."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from microgradx.ops.arrays import *  # noqa: F403 - programs call them by name
 
-__all__ = ["flush_denormals", "keep_zeros", "labels", "numbers_of_step", "scatter"]
+__all__ = ["flush_denormals", "labels", "numbers_of_step", "scatter"]
 
 Array = Any
 
@@ -19,14 +19,6 @@ def labels(x: Array, classes: int, out: Array = None) -> Array:
     if x.size and np.maximum.reduce(x.view(f"u{x.itemsize}"), None) >= classes:
         raise IndexError(f"labels run from {x.min()} to {x.max()}, but there are {classes} classes")
     np.copyto(out, x, casting="unsafe")
-    return out
-
-
-def keep_zeros(c: Array, g: Array, out: Array = None) -> Array:
-    """The cotangent c, with exact zeros wherever g is exactly 0: no nan out of 0 * inf."""
-    np.copyto(out, c)
-    if not np.isfinite(c.sum()):
-        np.copyto(out, 0, where=np.equal(g, 0))
     return out
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from microgradx.capture.tensor_rows import OUT, Row, Rows, lies_across, numbers, part
 from microgradx.errors import CaptureError
+from microgradx.ops import arrays
 from microgradx.ops.indexing import is_basic
 from microgradx.ops.shaping import SHORT
 from microgradx.value import Value
@@ -266,26 +267,17 @@ def _softplus(b: Lowering, node: Any, args: Any) -> Row:
     return b.ufunc("add", b.ufunc("log1p", _decay(b, x)), b.ufunc("maximum", x, 0), like=node._data)
 
 
+def _keep_zeros(b: Lowering, node: Any, args: Any) -> Row:
+    c, g = [_as_row(b, a) for a in args]
+    return b.rows.call(
+        "kernels.keep_zeros", c, g,
+        shape=node._data.shape, dtype=c.dtype, note="an exact 0 stays 0", like=c.shadow,
+        fold=arrays.keep_zeros,
+    )  # fmt: skip
+
+
 def _where(b: Lowering, node: Any, args: Any) -> Row:
     c, x, y = args
-    zero = y.__class__ is int and y == 0
-    if zero and isinstance(c, Row) and c.function == "not_equal" and isinstance(x, Row):
-        # The engine's own guard: no nan out of 0 * inf. It looks once, and chooses only if it must.
-        g = c.args[0]
-        if (
-            isinstance(g, Row)
-            and g.shape == x.shape
-            and c.args[1] is b.rows.constant(np.asarray(0, g.dtype))
-        ):
-            return b.rows.call(
-                "kernels.keep_zeros",
-                x,
-                g,
-                shape=x.shape,
-                dtype=x.dtype,
-                note="an exact 0 stays 0",
-                like=x.shadow,
-            )
     data = node._data
     return b.rows.call(
         "kernels.where",
@@ -516,6 +508,7 @@ LOWERED: dict[str, Callable[[Lowering, Any, Any], Row]] = {
     "concatenate": _concatenate,
     "stack": _concatenate,
     "matmul": _matmul,
+    "keep_zeros": _keep_zeros,
     "linear": _linear,
     "linear_slope": _linear_slope,
     "max": _extreme("maximum"),

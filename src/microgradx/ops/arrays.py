@@ -10,6 +10,7 @@ import numpy as np
 __all__ = [
     "clip",
     "inside",
+    "keep_zeros",
     "leaky_relu",
     "power",
     "power_log",
@@ -107,6 +108,16 @@ def sigmoid(x: Array, out: Array = None) -> Array:
 def softplus(x: Array, out: Array = None) -> Array:
     """ln(1 + e^x) without overflow."""
     return np.add(np.log1p(np.exp(np.negative(np.abs(x)))), np.maximum(x, 0), out)
+
+
+def keep_zeros(c: Array, g: Array, out: Array = None) -> Array:
+    """C, with exact zeros wherever g is exactly 0: no nan out of 0 * inf."""
+    c = np.asarray(c, kind_of(c, g))
+    # A sum of squares that is finite has only finite terms; the exact test runs where it is not.
+    if out is not None and out.shape == c.shape and isfinite(np.vdot(c, c)):
+        np.copyto(out, c)
+        return out
+    return where(np.not_equal(g, 0), c, 0, out)
 
 
 def where(c: Array, x: Array, y: Array, out: Array = None) -> Array:

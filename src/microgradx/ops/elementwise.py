@@ -152,6 +152,10 @@ clip: Primitive = Primitive("clip",
     None, None,
     sample=(R, (-2.0, -2.0), (2.0, 2.0)), singular=lambda x, low, high: (x - low) * (x - high), guards=False,
     kink="1 at both ends", tex=r"\operatorname{{clip}}\left({}, {}, {}\right)", text="clip({}, {}, {})")
+keep_zeros: Primitive = Primitive("keep_zeros", None, arrays.keep_zeros,
+    lambda h, z, c, g: where(equal(z, c), h, 0),
+    None,
+    sample=(R, R), tex=r"{}", text="{}", binding=5)
 where: Primitive = Primitive("where", lambda c, x, y: x if c else y, arrays.where,
     None,
     lambda g, z, c, x, y: where(c, g, 0),
