@@ -253,7 +253,7 @@ EXACT = {
     "astype": lambda x, **_: x,
     "matmul": product,
     "linear": lambda x, w, b: product(x, np.transpose(w)) + b,
-    "keep_zeros": lambda c, g: c + 0 * g,
+    "keep_zeros": lambda c, g: np.where(np.equal(g, 0), 0, c),
     "linear_slope": lambda g, x, w: product(np.transpose(g), x),
     "getitem": lambda x, *, index: np.asarray(x, object)[index],
     "put": placed,
