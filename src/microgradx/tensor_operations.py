@@ -11,6 +11,7 @@ from microgradx import modes, staleness
 from microgradx.engine import TRACKED
 from microgradx.errors import DTypeError, ShapeError, UnsupportedError
 from microgradx.graph import ONE_OWNER, Node, tick
+from microgradx.ops.elementwise import BINARY, COMPARISONS, METHODS, UNARY
 from microgradx.primitive import PRIMITIVES, Primitive
 from microgradx.tensor import EXPOSED, Tensor, _constant, as_array
 
@@ -266,17 +267,6 @@ def _comparison(op: Primitive) -> Callable[..., Any]:
     return method
 
 
-COMPARISONS = {
-    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
-    "eq": "equal", "ne": "not_equal",
-}  # fmt: skip
-METHODS = (
-    "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "asin", "acos", "atan",
-    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "abs", "sign",
-    "maximum", "minimum", "pow",
-)  # fmt: skip
-
-
 def _pair(op: Primitive) -> Callable[..., Any]:
     """The function of an operation with two inputs, either of which may be the Tensor."""
     method, _ = _binary(op)
@@ -310,18 +300,17 @@ def _lift(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
 
 def _install() -> None:
     """Give Tensor a method for each elementwise primitive."""
-    dunders = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
-    for dunder, name in dunders.items():
+    for dunder, name in BINARY.items():
         method, reflected = _binary(PRIMITIVES[name])
         setattr(Tensor, f"__{dunder}__", method)
         setattr(Tensor, f"__r{dunder}__", reflected)
-    for dunder, name in {"neg": "neg", "pos": "positive", "abs": "abs"}.items():
+    for dunder, name in UNARY.items():
         setattr(Tensor, f"__{dunder}__", _unary(PRIMITIVES[name]))
     for dunder, name in COMPARISONS.items():
         setattr(Tensor, f"__{dunder}__", _comparison(PRIMITIVES[name]))
     for op in PRIMITIVES.values():
         connect(op)
-    for name in METHODS:
+    for name in (*METHODS, "sign"):
         op = PRIMITIVES[name]
         setattr(Tensor, name, op.methods[Tensor] if len(op.vjps) < 2 else _binary(op)[0])
     Primitive.on_constants = _lift  # type: ignore[assignment, method-assign]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from microgradx import modes
 from microgradx.errors import UnsupportedError
 from microgradx.graph import Node, tick
+from microgradx.ops.elementwise import BINARY, COMPARISONS, METHODS, UNARY
 from microgradx.primitive import PRIMITIVES, Primitive
 from microgradx.value import Value, as_number
 
@@ -171,13 +172,11 @@ def _comparison(op: Primitive) -> Callable[..., Any]:
 
 def _install() -> None:
     """Give Value a method for each primitive that works on numbers."""
-    dunders = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
-    dunders["mod"] = "mod"
-    for dunder, name in dunders.items():
+    for dunder, name in {**BINARY, "mod": "mod"}.items():
         method, reflected = _binary(PRIMITIVES[name])
         setattr(Value, f"__{dunder}__", method)
         setattr(Value, f"__r{dunder}__", reflected)
-    for dunder, name in {"neg": "neg", "pos": "positive", "abs": "abs"}.items():
+    for dunder, name in UNARY.items():
         setattr(Value, f"__{dunder}__", _unary(PRIMITIVES[name]))
     for dunder, name in COMPARISONS.items():
         setattr(Value, f"__{dunder}__", _comparison(PRIMITIVES[name]))
@@ -188,17 +187,6 @@ def _install() -> None:
         setattr(Value, name, _unary(op) if len(op.vjps) == 1 else _binary(op)[0])
         getattr(Value, name).__doc__ = f"As `microgradx.{name}`."
     Value.max, Value.min = Value.maximum, Value.minimum  # type: ignore[assignment]
-
-
-COMPARISONS = {
-    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
-    "eq": "equal", "ne": "not_equal",
-}  # fmt: skip
-METHODS = (
-    "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "asin", "acos", "atan",
-    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "abs",
-    "maximum", "minimum", "pow",
-)  # fmt: skip
 
 
 def connect(op: Primitive) -> None:

@@ -213,3 +213,13 @@ total: Primitive = Primitive("total", _total, _total_arrays,
 dot: Primitive = Primitive("dot", _dot, _dot_arrays,
     each=lambda g, z, b, *wx: [g, *[g * x for x in wx[len(wx) // 2 :]], *[g * w for w in wx[: len(wx) // 2]]],
     tex=r"b + w \cdot x", text="b + w @ x", binding=1, sample=(R, R, R, R, R), kind="other", symbol="dot")
+
+# ---- the names under which Values and Tensors have them ------------------------------------------
+BINARY = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}
+UNARY = {"neg": "neg", "pos": "positive", "abs": "abs"}
+COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"}
+METHODS = (
+    "exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "abs",
+    "maximum", "minimum", "pow",
+)
